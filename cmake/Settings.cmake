@@ -1,0 +1,38 @@
+# Language, warnings, sanitizers, visibility: one place for all targets.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+
+# All programs land in one folder, so that the build tree can be used like an installed one.
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/banger)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(banger_settings INTERFACE)
+target_include_directories(banger_settings INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_definitions(banger_settings INTERFACE _GNU_SOURCE BANGER_VERSION="${PROJECT_VERSION}")
+target_compile_options(banger_settings INTERFACE -Wall -Wextra $<$<BOOL:${BANGER_WERROR}>:-Werror>)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_definitions(banger_settings INTERFACE _FORTIFY_SOURCE=2)
+  target_compile_options(banger_settings INTERFACE -fstack-protector-strong)
+endif()
+if(BANGER_SANITIZE)
+  target_compile_options(banger_settings INTERFACE
+    -fsanitize=${BANGER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(banger_settings INTERFACE -fsanitize=${BANGER_SANITIZE})
+endif()
+
+# banger_library(name SOURCES… LINK…): a static library of one folder.
+function(banger_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC banger_settings ${ARG_LINK})
+endfunction()

@@ -64,7 +64,9 @@ void BusDriver::on_client_gone(std::function<void(const std::string& name)> gone
             if (new_owner.empty() && name.starts_with(':'))
                 gone(name);
         });
-    proxy_->finishRegistration();
+#if !BANGER_SDBUS_2
+    proxy_->finishRegistration(); // 2.x subscribes at once
+#endif
 }
 
 } // namespace banger::bus

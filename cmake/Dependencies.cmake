@@ -26,7 +26,8 @@ function(generate_bus_glue target xml kind)
     set_property(GLOBAL PROPERTY banger_glue_${stem}_${kind} TRUE)
     add_custom_command(OUTPUT ${header}
       COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/glue
-      COMMAND ${SDBUS_XML2CPP} ${xml} --${kind}=${header}
+      COMMAND ${SDBUS_XML2CPP} ${xml} --${kind}=glue/${stem}_${kind}.hpp
+      WORKING_DIRECTORY ${CMAKE_BINARY_DIR} # the name goes into the include guard: the same in every build tree
       DEPENDS ${xml} VERBATIM)
     add_custom_target(glue_${stem}_${kind} DEPENDS ${header})
   endif()

@@ -2,9 +2,10 @@
 
 #include "base/error.hpp"
 
+#include <systemd/sd-bus.h>
+
 #include <cstdlib>
 #include <memory>
-#include <systemd/sd-bus.h>
 
 namespace banger::bus {
 
@@ -29,7 +30,8 @@ std::string name_in_path(std::string_view kind, const std::string& path) {
     if (sd_bus_path_decode(path.c_str(), prefix(kind).c_str(), &raw) <= 0)
         return {};
     const std::unique_ptr<char, decltype(&std::free)> name(raw, std::free);
-    return name.get();
+    // sd_bus_path_decode(3) takes more than sd_bus_path_encode(3) makes, such as a bad escape as it stands.
+    return object_path(kind, name.get()) == path ? name.get() : "";
 }
 
 } // namespace banger::bus

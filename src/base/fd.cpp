@@ -88,15 +88,29 @@ OwnedFd connect_unix(const std::string& path) {
     return fd;
 }
 
+OwnedFd try_connect_unix(const std::string& path, int& error_number, int socket_flags) {
+    try {
+        const UnixAddress address(path);
+        OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | socket_flags, 0));
+        if (fd && ::connect(fd.get(), address.get(), sizeof address.address) == 0) {
+            error_number = 0;
+            return fd;
+        }
+        error_number = errno;
+    } catch (const Error& error) {
+        error_number = error.code() == ErrorCode::NotFound ? ENOENT : EINVAL; // the folder of a long path
+    }
+    return {};
+}
+
 OwnedFd listen_unix(const std::string& path, int backlog) {
     const UnixAddress address(path);
     auto fd = unix_socket();
-    const auto before = ::umask(0177);
-    const int bound = ::bind(fd.get(), address.get(), sizeof address.address);
-    const int error_number = errno;
-    ::umask(before);
-    if (bound < 0)
-        throw errno_error("bind " + path, error_number);
+    // bind(2) gives the file the mode of the socket's own inode, less the umask: nothing of the process changes meanwhile.
+    if (::fchmod(fd.get(), 0600) < 0)
+        throw_errno("set the mode of a socket");
+    if (::bind(fd.get(), address.get(), sizeof address.address) < 0)
+        throw_errno("bind " + path);
     if (::listen(fd.get(), backlog) < 0)
         throw_errno("listen on " + path);
     return fd;

@@ -129,6 +129,14 @@ void remove_tree(const std::string& path) {
         throw_errno("remove " + path);
 }
 
+void remove_contents(const std::string& path) {
+    auto folder = open_file(path, O_RDONLY | O_DIRECTORY);
+    struct stat status {};
+    if (::fstat(folder.get(), &status) < 0)
+        throw_errno("stat " + path);
+    remove_below(std::move(folder), status.st_dev, path);
+}
+
 std::string xdg_data_dir() {
     return xdg_dir("XDG_DATA_HOME", ".local/share");
 }

@@ -21,6 +21,8 @@ void make_directories(const std::string& path, unsigned mode = 0700);
 void ensure_private_directory(const std::string& path, unsigned owner);
 /// Removes a tree, never following symlinks nor crossing into another filesystem. Nothing there: nothing done.
 void remove_tree(const std::string& path);
+/// Removes what the directory `path` holds, under the same rules, and keeps the directory itself.
+void remove_contents(const std::string& path);
 
 /// $XDG_DATA_HOME/banger, $XDG_STATE_HOME/banger, $XDG_RUNTIME_DIR/banger, $XDG_CACHE_HOME/banger, with their defaults from
 /// the XDG base directory specification; throws FailedPrecondition when neither variable nor HOME is set.

@@ -79,6 +79,10 @@ void open(std::string_view identifier) {
         set_level(parse_level(name));
 }
 
+std::string_view target() noexcept {
+    return to_journal ? "journal" : "console";
+}
+
 Level level() noexcept {
     return threshold;
 }

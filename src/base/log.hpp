@@ -19,6 +19,8 @@ using Fields = std::vector<std::pair<std::string_view, std::string>>;
 /// (journal, stderr; default: the journal when its socket is there and standard error is connected to it or is no use).
 void open(std::string_view identifier);
 
+/// Where entries go: "journal", or "console" for standard error.
+std::string_view target() noexcept;
 Level level() noexcept;
 void set_level(Level level) noexcept;
 /// "debug" → Debug; throws InvalidArgument.

@@ -3,11 +3,6 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
@@ -15,6 +10,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
 
 namespace banger {
 
@@ -31,12 +32,14 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
     return result;
 }
 
-/// What runs between fork and exec: only async-signal-safe calls (signal-safety(7)), everything prepared before.
+/// What runs between fork and exec: only async-signal-safe calls (signal-safety(7)), everything prepared
+/// before.
 struct Launchpad {
     const ProcessSpec& spec;
     std::vector<std::string> words;
     std::vector<char*> argv;
     std::vector<char*> envp;
+    std::vector<int> needed; ///< all descriptors that the child uses, ascending
     int report_fd;
     pid_t parent = ::getpid();
 
@@ -47,11 +50,14 @@ struct Launchpad {
         words.insert(words.end(), s.arguments.begin(), s.arguments.end());
         argv = pointers(words);
         envp = pointers(s.environment);
+        needed = s.inherited;
+        needed.insert(needed.end(), {s.stdin_fd, s.stdout_fd, s.stderr_fd, s.go_fd, report});
+        std::sort(needed.begin(), needed.end());
     }
 
     [[noreturn]] void fail() const {
         const int error_number = errno;
-        if (::write(report_fd, &error_number, sizeof error_number) < 0)
+        if (spec.go_fd < 0 && ::write(report_fd, &error_number, sizeof error_number) < 0)
             ::_exit(126);
         ::_exit(127);
     }
@@ -62,6 +68,24 @@ struct Launchpad {
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         for (int number = 1; number < NSIG; ++number)
             ::signal(number, SIG_DFL);
+    }
+
+    /// Waits for the parent's byte; exits when the parent is gone. Until exec the child has copies of all
+    /// that the parent has open, the gate's writing end among them: with that, the end of file would never
+    /// come.
+    void pass_gate() const {
+        unsigned from = 3;
+        for (const int fd : needed) {
+            if (fd < static_cast<int>(from))
+                continue;
+            if (static_cast<unsigned>(fd) > from)
+                ::syscall(SYS_close_range, from, static_cast<unsigned>(fd) - 1, 0);
+            from = static_cast<unsigned>(fd) + 1;
+        }
+        ::syscall(SYS_close_range, from, ~0U, 0);
+        char byte;
+        if (::read(spec.go_fd, &byte, 1) != 1)
+            ::_exit(127);
     }
 
     void place_standard_fds() const {
@@ -76,6 +100,19 @@ struct Launchpad {
         for (int target = 0; target < 3; ++target)
             if (::dup2(from[static_cast<size_t>(target)], target) < 0)
                 fail();
+    }
+
+    void close_the_rest() const {
+        unsigned next = 3;
+        for (const int fd : needed) {
+            const auto kept = static_cast<unsigned>(fd);
+            if (fd < 0 || kept < next)
+                continue;
+            if (kept > next)
+                ::syscall(SYS_close_range, next, kept - 1, 0);
+            next = kept + 1;
+        }
+        ::syscall(SYS_close_range, next, ~0U, 0);
     }
 
     void keep_inherited() const {
@@ -106,11 +143,8 @@ struct Launchpad {
         reset_signals();
         if (spec.new_session)
             ::setsid();
-        if (spec.go_fd >= 0) {
-            char byte;
-            if (::read(spec.go_fd, &byte, 1) != 1)
-                ::_exit(127);
-        }
+        if (spec.go_fd >= 0)
+            pass_gate();
         place_standard_fds();
         keep_inherited();
         become_user();
@@ -254,7 +288,8 @@ std::string run_checked(ProcessSpec spec, const RunLimits& limits) {
 }
 
 std::string find_program(const std::string& name, const std::string& package) {
-    for (const char* folder : {"/usr/local/bin/", "/usr/bin/", "/bin/", "/usr/local/sbin/", "/usr/sbin/", "/sbin/"})
+    for (const char* folder :
+         {"/usr/local/bin/", "/usr/bin/", "/bin/", "/usr/local/sbin/", "/usr/sbin/", "/sbin/"})
         if (const auto path = folder + name; ::access(path.c_str(), X_OK) == 0)
             return path;
     throw Error(ErrorCode::Unavailable, name + " is not installed",
@@ -268,7 +303,8 @@ unsigned long long process_start_time(int pid) {
     } catch (const Error&) {
         return 0;
     }
-    // The command name, in parentheses, may hold anything: count fields from its last parenthesis, which ends field 2.
+    // The command name, in parentheses, may hold anything: count fields from its last parenthesis, which ends
+    // field 2.
     size_t at = text.rfind(')');
     for (int field = 2; field < 22 && at != text.npos; ++field)
         at = text.find(' ', at + 1);

@@ -1,0 +1,16 @@
+// Where banger's other programs are: banger-agent, banger-qemu.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace banger {
+
+/// The absolute path of the companion program `name` ("banger-agent"): beside the running program, as in a build tree, or in
+/// the install tree's libexec folder, found relative to it. Throws Unavailable when it is in neither place.
+std::string companion_path(std::string_view name);
+
+/// The folder that holds the running program, by /proc/self/exe (proc(5)).
+std::string program_directory();
+
+} // namespace banger

@@ -1,0 +1,155 @@
+// Answers and small control messages as JSON, and back.
+#include "agent/message.hpp"
+#include "agent/protocol.hpp"
+#include "base/names.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace banger::agent {
+
+namespace {
+
+constexpr size_t max_text = 4096;
+constexpr size_t max_ports = 512;
+
+constexpr std::array<std::string_view, 5> path_types{"none", "file", "directory", "symlink", "other"};
+
+/// Text from the guest, for the owner's terminal: nothing in it that a terminal would obey.
+std::string printable(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; }, '?');
+    return text;
+}
+
+uint64_t count(const Message& message, const char* key) {
+    return static_cast<uint64_t>(message.number(key, 0, INT64_MAX, 0));
+}
+
+} // namespace
+
+std::string encode_resize(WindowSize size) {
+    return dump({{"rows", size.rows}, {"cols", size.cols}});
+}
+
+WindowSize parse_resize(std::string_view payload) {
+    const Message message(payload);
+    return {static_cast<uint16_t>(message.number("rows", 0, UINT16_MAX, 0)),
+            static_cast<uint16_t>(message.number("cols", 0, UINT16_MAX, 0))};
+}
+
+std::string encode_signal(std::string_view signal) {
+    return dump({{"signal", SignalName::parse(signal).str()}});
+}
+
+int parse_signal(std::string_view payload) {
+    return SignalName::parse(Message(payload).needed_text("signal", 16)).number();
+}
+
+std::string encode_exit(const ExitStatus& exit) {
+    nlohmann::json json{{"status", exit.status}};
+    if (exit.signal != 0)
+        json["signal"] = exit.signal;
+    if (exit.timed_out)
+        json["timed_out"] = true;
+    return dump(json);
+}
+
+ExitStatus parse_exit(std::string_view payload) {
+    const Message message(payload);
+    return {static_cast<int>(message.needed_number("status", 0, 255)),
+            static_cast<int>(message.number("signal", 0, 127, 0)), message.flag("timed_out")};
+}
+
+std::string encode_count(std::string_view key, uint64_t count) {
+    return dump({{std::string(key), count}});
+}
+
+uint64_t parse_count(std::string_view key, std::string_view payload) {
+    return static_cast<uint64_t>(Message(payload).needed_number(std::string(key).c_str(), 0, INT64_MAX));
+}
+
+std::string encode_error(const Error& error) {
+    const auto cut = [](const std::string& text) { return text_value(text.substr(0, max_text)); };
+    return dump({{"code", error_kind(error.code()).name},
+                 {"message", cut(error.message())},
+                 {"hint", cut(error.hint())}});
+}
+
+Error parse_error(std::string_view payload) {
+    const Message message(payload);
+    return {error_code_named(message.text("code", 64)), printable(message.needed_text("message", max_text)),
+            printable(message.text("hint", max_text))};
+}
+
+std::string encode_done(const TransferSummary& summary) {
+    return dump({{"files", summary.files}, {"bytes", summary.bytes}, {"skipped", summary.skipped}});
+}
+
+TransferSummary parse_done(std::string_view payload) {
+    const Message message(payload);
+    return {count(message, "files"), count(message, "bytes"), count(message, "skipped")};
+}
+
+std::string encode_info(const AgentInfo& info) {
+    return dump({{"version", info.version},
+                 {"agent", text_value(info.agent)},
+                 {"kernel", text_value(info.kernel)},
+                 {"ready_ms", info.ready_ms},
+                 {"uptime_ms", info.uptime_ms},
+                 {"sessions", info.sessions}});
+}
+
+AgentInfo parse_info(std::string_view payload) {
+    const Message message(payload);
+    AgentInfo info;
+    info.version = static_cast<int>(message.needed_number("version", 1, INT32_MAX));
+    info.agent = printable(message.text("agent", 64));
+    info.kernel = printable(message.text("kernel", 128));
+    info.ready_ms = count(message, "ready_ms");
+    info.uptime_ms = count(message, "uptime_ms");
+    info.sessions = count(message, "sessions");
+    return info;
+}
+
+std::string encode_path_type(PathType type) {
+    return dump({{"type", path_types.at(static_cast<size_t>(type))}});
+}
+
+PathType parse_path_type(std::string_view payload) {
+    const auto name = Message(payload).needed_text("type", 16);
+    const auto* const found = std::find(path_types.begin(), path_types.end(), name);
+    return found == path_types.end() ? PathType::Other : static_cast<PathType>(found - path_types.begin());
+}
+
+std::string encode_ports(const std::vector<ListeningPort>& ports) {
+    auto list = nlohmann::json::array();
+    for (const auto& port : ports)
+        if (list.size() < max_ports)
+            list.push_back({{"protocol", port.protocol},
+                            {"address", port.address},
+                            {"port", port.port},
+                            {"process", text_value(port.process.substr(0, 15))}});
+    return dump({{"ports", std::move(list)}});
+}
+
+std::vector<ListeningPort> parse_ports(std::string_view payload) {
+    std::vector<ListeningPort> ports;
+    const Message message(payload);
+    for (const auto& item : message.list("ports", max_ports)) {
+        if (!item.is_object())
+            refuse_message("a port is not an object");
+        const auto text = [&](const char* key, size_t limit) {
+            const auto found = item.find(key);
+            return found == item.end() ? std::string() : printable(text_of(*found, limit, key));
+        };
+        const auto number = item.find("port");
+        if (number == item.end() || !number->is_number_unsigned() || number->get<uint64_t>() > UINT16_MAX)
+            refuse_message("a port's number is missing or out of range");
+        ports.push_back(
+            {text("protocol", 8), text("address", 64), number->get<uint16_t>(), text("process", 64)});
+    }
+    return ports;
+}
+
+} // namespace banger::agent

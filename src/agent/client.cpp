@@ -1,0 +1,134 @@
+#include "agent/client.hpp"
+
+#include "agent/cancel.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace banger::agent {
+
+namespace {
+
+constexpr size_t greeting_limit = 32; // "OK 4294967295\n" is 14
+
+/// Sends a request that has one answer, and gives that.
+Frame ask(int fd, const Request& request, FrameType wanted, Deadline deadline, std::string_view op_id) {
+    FrameStream stream(fd, deadline);
+    stream.send(FrameType::Request, encode_request(request, op_id));
+    auto answer = stream.receive_answer();
+    if (answer.type != wanted)
+        throw Error(ErrorCode::Internal, "the guest's agent gave an answer of the wrong kind");
+    return answer;
+}
+
+Error not_listening(const std::string& why) {
+    return {ErrorCode::Unavailable, "the guest's agent does not listen: " + why,
+            "the guest may still be starting, or may have ended; look at its log"};
+}
+
+bool is_greeting(std::string_view line) {
+    if (!line.starts_with("OK ") || line.size() < 4 || line.size() > 13)
+        return false;
+    return line.substr(3).find_first_not_of("0123456789") == line.npos;
+}
+
+TransferSummary receive_summary(FrameStream& stream) {
+    const auto answer = stream.receive_answer();
+    if (answer.type != FrameType::Done)
+        throw Error(ErrorCode::Internal, "the guest's agent gave an answer of the wrong kind");
+    return parse_done(answer.payload);
+}
+
+} // namespace
+
+void greet_hybrid(int fd, uint32_t port, Deadline deadline) {
+    const auto greeting = "CONNECT " + std::to_string(port) + "\n";
+    if (::send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(greeting.size()))
+        throw not_listening("the VMM closed the connection");
+    std::string line;
+    for (char c = 0; c != '\n';) {
+        if (!wait_readable(fd, poll_timeout(deadline)))
+            throw Error(ErrorCode::Timeout, "the guest's agent did not accept the connection in time");
+        // Byte by byte: what follows the line is not ours to read.
+        const auto n = ::recv(fd, &c, 1, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0)
+            throw not_listening("the connection was refused");
+        line += c;
+        if (line.size() > greeting_limit)
+            throw not_listening("the VMM answered something else");
+    }
+    line.pop_back();
+    if (!is_greeting(line))
+        throw not_listening("the VMM answered something else");
+}
+
+OwnedFd connect_hybrid(const std::string& uds_path, uint32_t port, Deadline deadline, std::stop_token stop) {
+    OwnedFd fd;
+    try {
+        fd = connect_unix(uds_path);
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::NotAuthorized)
+            throw;
+        throw not_listening(error.message());
+    }
+    return cancellable(fd.get(), stop, [&] {
+        greet_hybrid(fd.get(), port, deadline);
+        return std::move(fd);
+    });
+}
+
+TransferSummary put(int fd, const PutRequest& request, EntrySource& source, std::string_view op_id,
+                    std::stop_token stop) {
+    return cancellable(fd, stop, [&] {
+        FrameStream stream(fd);
+        stream.send(FrameType::Request, encode_request(request, op_id));
+        const auto sent = send_tree(stream, source);
+        auto received = receive_summary(stream);
+        received.skipped = sent.skipped;
+        return received;
+    });
+}
+
+TransferSummary get(int fd, const GetRequest& request, EntrySink& sink, std::string_view op_id,
+                    std::stop_token stop) {
+    return cancellable(fd, stop, [&] {
+        FrameStream stream(fd);
+        stream.send(FrameType::Request, encode_request(request, op_id));
+        auto received = receive_tree(stream, sink);
+        received.skipped = receive_summary(stream).skipped;
+        return received;
+    });
+}
+
+PathType stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id) {
+    return parse_path_type(ask(fd, request, FrameType::Info, deadline, op_id).payload);
+}
+
+AgentInfo info(int fd, Deadline deadline, std::string_view op_id) {
+    return parse_info(ask(fd, InfoRequest{}, FrameType::Info, deadline, op_id).payload);
+}
+
+std::vector<ListeningPort> ports(int fd, Deadline deadline, std::string_view op_id) {
+    return parse_ports(ask(fd, PortsRequest{}, FrameType::Info, deadline, op_id).payload);
+}
+
+void shutdown(int fd, const ShutdownRequest& request, Deadline deadline, std::string_view op_id) {
+    ask(fd, request, FrameType::Done, deadline, op_id);
+}
+
+void set_time(int fd, const TimeRequest& request, Deadline deadline, std::string_view op_id) {
+    ask(fd, request, FrameType::Done, deadline, op_id);
+}
+
+AgentInfo receive_ready(int fd, Deadline deadline) {
+    FrameStream stream(fd, deadline);
+    const auto frame = stream.receive_answer();
+    if (frame.type != FrameType::Ready)
+        throw Error(ErrorCode::Internal, "the guest's agent gave an answer of the wrong kind");
+    return parse_info(frame.payload);
+}
+
+} // namespace banger::agent

@@ -1,0 +1,137 @@
+// Trees of files on the wire: what an entry is, reading a tree from a filesystem, writing one beneath a
+// directory and never outside of it. Both sides use both: the guest's agent in put and get, the host in `vm
+// cp` and the workspace.
+#pragma once
+
+#include "base/fd.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace banger::agent {
+
+enum class EntryType { File, Directory, Symlink };
+
+struct Entry {
+    std::string path; ///< relative, without "." and ".." parts; "." itself is the tree's root
+    EntryType type = EntryType::File;
+    uint32_t mode = 0644;  ///< permission bits, 07777
+    uint64_t size = 0;     ///< of a file's content
+    std::string target{};  ///< of a symlink
+    int64_t mtime_ns = -1; ///< nanoseconds since 1970; negative: not kept
+};
+
+/// The payload of an Entry frame, and back; the path has been checked with check_entry_path().
+std::string encode_entry(const Entry& entry);
+Entry parse_entry(std::string_view payload);
+
+/// Throws InvalidArgument unless `path` is "." or a relative path of 1 to 4095 bytes whose parts are not
+/// empty, "." or ".." and at most 255 bytes each.
+void check_entry_path(std::string_view path);
+
+/// Where entries come from.
+class EntrySource {
+public:
+    virtual ~EntrySource() = default;
+    /// The next entry, or nothing at the end. What was not read of the last file is skipped.
+    virtual std::optional<Entry> next() = 0;
+    /// Content of the last file; 0 at its end. Gives exactly Entry::size bytes, or throws.
+    virtual size_t read(std::span<char> buffer) = 0;
+    /// So many were left out, being neither file, directory nor symlink.
+    virtual uint64_t skipped() const { return 0; }
+};
+
+/// Where entries go.
+class EntrySink {
+public:
+    virtual ~EntrySink() = default;
+    virtual void begin(const Entry& entry) = 0;
+    virtual void data(std::string_view bytes) = 0;
+    virtual void end() = 0;  ///< of the entry begun last
+    virtual void finish() {} ///< of all of them
+};
+
+/// Reads a tree. Symlinks are entries, never followed (but the root path itself may be one).
+class TreeReader : public EntrySource {
+public:
+    /// All below `path`, the root itself first, as "."; a file or (dangling or not) anything else than a
+    /// directory is the single entry named like the last part of `path`.
+    explicit TreeReader(const std::string& path);
+    /// Only these, relative to the directory `path`; such as the files that git tracks. Their folders are not
+    /// entries.
+    TreeReader(const std::string& path, std::vector<std::string> paths);
+
+    std::optional<Entry> next() override;
+    size_t read(std::span<char> buffer) override;
+    uint64_t skipped() const override { return skipped_; }
+
+private:
+    std::optional<Entry> describe(const std::string& path);
+    void push_children(const std::string& path);
+
+    OwnedFd root_;
+    bool walk_;
+    std::vector<std::string> pending_; ///< the next one last
+    OwnedFd file_;
+    uint64_t left_ = 0;
+    std::string current_;
+    uint64_t skipped_ = 0;
+};
+
+class FrameStream;
+struct TransferSummary;
+
+/// Sends all entries of `source`, then EntriesEnd. When the other side reports an error meanwhile, that is
+/// thrown.
+TransferSummary send_tree(FrameStream& stream, EntrySource& source);
+/// Receives entries until EntriesEnd, into `sink`.
+TransferSummary receive_tree(FrameStream& stream, EntrySink& sink);
+
+/// Limits for what a stranger sends.
+struct TreeLimits {
+    uint64_t entries = 4'000'000;
+    uint64_t bytes = uint64_t{1} << 40;
+    uint32_t mode_mask = 07777; ///< the host takes 0777: no set-uid bits from a guest
+};
+
+/// Writes entries beneath a directory: openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS for every
+/// folder on the way, so that no path and no symlink, even one made by an earlier entry, leads out. What
+/// stands in the way is replaced, but a directory only by a directory. Missing folders are made with 0755. No
+/// fsync: who needs it calls sync(2).
+class TreeWriter : public EntrySink {
+public:
+    /// `directory` is an open directory.
+    explicit TreeWriter(OwnedFd directory, TreeLimits limits = {});
+
+    void begin(const Entry& entry) override;
+    void data(std::string_view bytes) override;
+    void end() override;
+    /// Gives the directories their modes and times, the deepest first.
+    void finish() override;
+
+private:
+    int folder_of(const std::string& path, std::string& name);
+    OwnedFd open_folder(const std::string& path);
+    void make_file(const Entry& entry);
+    void make_directory(const Entry& entry);
+    void make_symlink(const Entry& entry);
+
+    OwnedFd root_;
+    TreeLimits limits_;
+    std::unordered_map<std::string, OwnedFd> folders_; ///< a cache, so that a file costs few calls
+    std::vector<Entry> directories_;                   ///< to be given modes and times at the end
+    Entry entry_;
+    OwnedFd file_;
+    uint64_t left_ = 0;
+    uint64_t entries_ = 0;
+    uint64_t bytes_ = 0;
+};
+
+} // namespace banger::agent

@@ -1,0 +1,1 @@
+banger_fuzz_target(helper_record SOURCES helper_record.cpp LINK banger_helper)

@@ -1,0 +1,2 @@
+banger_fuzz_target(qemu_request SOURCES qemu_request.cpp LINK banger_qemu_parts)
+banger_fuzz_target(qemu_connect SOURCES qemu_connect.cpp LINK banger_qemu_parts)

@@ -1,0 +1,38 @@
+// What one owner may have and ask for. No caller's number goes unbounded.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+namespace banger::helper {
+
+inline constexpr size_t vms_per_owner = 256;
+inline constexpr size_t bridges_per_owner = 4;
+inline constexpr size_t pending_per_owner = 64;
+inline constexpr double call_burst = 200;
+inline constexpr double calls_per_second = 100;
+
+/// Calls under way and calls per second, by uid. The rate is a token bucket.
+class Throttle {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// Counts one more call under way; throws Busy when that, or the rate, is too much.
+    void enter(uint32_t uid, Clock::time_point now);
+    void leave(uint32_t uid) noexcept;
+    /// True at most once a second per uid: whether a refusal of enter() is worth a warning.
+    bool worth_a_warning(uint32_t uid, Clock::time_point now);
+
+private:
+    struct State {
+        size_t pending = 0;
+        double tokens = call_burst;
+        Clock::time_point filled{};
+        Clock::time_point warned{};
+    };
+    std::map<uint32_t, State> states_; // one per registered owner: bounded by their number
+};
+
+} // namespace banger::helper

@@ -1,0 +1,287 @@
+#include "helper/machine.hpp"
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/process.hpp"
+#include "bus/errors.hpp"
+#include "helper/process_id.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <sys/wait.h>
+
+namespace banger::helper {
+
+namespace {
+
+constexpr std::chrono::seconds kill_patience{10};
+
+template <class T, class Body>
+void guarded(const Done<T>& done, Body&& body) noexcept {
+    try {
+        body();
+    } catch (...) {
+        done(bus::current_error());
+    }
+}
+
+/// The VMM's process, while it runs. Before it is known, its guardian stands for it.
+OwnedFd running(const VmRecord& record) {
+    if (!record.vmm || record.vmm->state == VmmState::Exited)
+        return {};
+    return open_if_alive(record.vmm->main.value_or(record.vmm->monitor));
+}
+
+std::string api_socket_of(const VmRecord& record) {
+    return jail_run_path(jail_name(record.uid, record.vm)) + "/api.sock";
+}
+std::string vsock_socket_of(const VmRecord& record) {
+    return jail_run_path(jail_name(record.uid, record.vm)) + "/vsock.sock";
+}
+
+} // namespace
+
+Machine::Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network,
+                 std::unique_ptr<Launcher> launcher)
+    : ledger_(ledger)
+    , lanes_(lanes)
+    , workers_(workers)
+    , network_(network)
+    , launcher_(std::move(launcher)) {}
+
+void Machine::perform(const Key& grant, const Inspect& request, const Done<Facts>& done) {
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn&) {
+        guarded(done, [&] {
+            const auto* record = ledger_.vm(uid, request.vm);
+            Facts facts;
+            facts.state = !record || !record->vmm ? "absent" : running(*record) ? "running" : "exited";
+            if (record && record->tap) {
+                facts.tap = record->tap->name.str();
+                facts.bridge = record->tap->bridge.str();
+            }
+            if (record && record->vmm) {
+                facts.vmm = record->vmm->kind;
+                facts.unit = record->vmm->unit;
+                facts.api_socket = api_socket_of(*record);
+                facts.vsock_socket = vsock_socket_of(*record);
+                if (facts.state == "running")
+                    facts.pid = record->vmm->main.value_or(record->vmm->monitor).pid;
+            }
+            done(facts);
+        });
+    });
+}
+
+void Machine::perform(const Key& grant, const List&, const Done<std::vector<std::string>>& done) {
+    guarded(done, [&] {
+        std::vector<std::string> names;
+        for (const auto& record : ledger_.vms_of(grant.owner().uid))
+            names.push_back(record.vm.str());
+        done(names);
+    });
+}
+
+void Machine::perform(const Key& grant, const SendSignal& request, const Done<Nothing>& done) {
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn&) {
+        guarded(done, [&] {
+            const auto* record = ledger_.vm(uid, request.vm);
+            const auto pidfd = record ? running(*record) : OwnedFd();
+            if (!pidfd)
+                throw Error(ErrorCode::NotFound, "no VMM of VM " + request.vm.str() + " is running");
+            send_signal(pidfd.get(), request.signal.number());
+            done(Nothing{});
+        });
+    });
+}
+
+void Machine::perform(const Key& grant, const Kill& request, const Done<Nothing>& done) {
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn& turn) {
+        guarded(done, [&] {
+            const auto* record = ledger_.vm(uid, request.vm);
+            if (!record || !record->vmm)
+                return done(Nothing{});
+            kill(*record, [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });
+        });
+    });
+}
+
+void Machine::perform(const Key& grant, const Cleanup& request, const Done<Nothing>& done) {
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn& turn) {
+        guarded(done, [&] {
+            const auto* record = ledger_.vm(uid, request.vm);
+            if (!record)
+                return done(Nothing{});
+            kill(*record, [=, this, before = *record](Outcome<Nothing> outcome) {
+                if (std::holds_alternative<Error>(outcome))
+                    return done(std::move(outcome));
+                guarded(done, [&] { remove_jail(before, turn, done); });
+            });
+        });
+    });
+}
+
+void Machine::kill(const VmRecord& record, const Done<Nothing>& done) {
+    auto pidfd = running(record);
+    if (!pidfd)
+        return sweep(record, done);
+    send_signal(pidfd.get(), SIGKILL);
+    await_end(record, std::move(pidfd), done);
+}
+
+/// Waits, in the loop, for the process's end; then for what else is in the jail.
+void Machine::await_end(const VmRecord& record, OwnedFd pidfd, const Done<Nothing>& done) {
+    struct Wait {
+        OwnedFd pidfd;
+        FdWatch ended;
+        Timer limit;
+    };
+    auto wait = std::make_shared<Wait>();
+    wait->pidfd = std::move(pidfd);
+    const auto settle = [this, record, done, op = current_op_id()](const std::shared_ptr<Wait>& kept, bool in_time) {
+        const auto held = kept; // the watch and timer that own this call hold it too, until cancelled
+        held->ended.cancel();
+        held->limit.cancel();
+        const OpScope scope(op);
+        guarded(done, [&] {
+            if (!in_time)
+                throw Error(ErrorCode::Timeout, "the VMM does not end although it was killed",
+                            "it hangs in the kernel; try again later");
+            sweep(record, done);
+        });
+    };
+    wait->ended = FdWatch(wait->pidfd.get(), [wait, settle] {
+        settle(wait, true);
+        return false;
+    });
+    wait->limit = Timer(kill_patience, [wait, settle] {
+        settle(wait, false);
+        return false;
+    });
+}
+
+void Machine::sweep(const VmRecord& record, const Done<Nothing>& done) {
+    workers_.run<Nothing>(
+        [record] {
+            if (record.vmm && record.vmm->state == VmmState::Launching)
+                kill_family(record.vmm->monitor);
+            kill_jail_members(record.uid, jail_name(record.uid, record.vm));
+            return Nothing{};
+        },
+        [this, key = VmKey{record.uid, record.vm.str()}, done](Outcome<Nothing> outcome) {
+            if (!std::holds_alternative<Error>(outcome))
+                ended(key);
+            done(std::move(outcome));
+        });
+}
+
+/// Of Cleanup, when nothing runs any more: jail, then tap, then the record.
+void Machine::remove_jail(const VmRecord& before, const Turn& turn, const Done<Nothing>& done) {
+    const auto* now = ledger_.vm(before.uid, before.vm);
+    auto record = now ? *now : before;
+    record.vmm.reset();
+    record.jail = Step::Removing; // a record without a jail may still have a folder; removal is idempotent
+    ledger_.put(record);
+    workers_.run<Nothing>(
+        [name = jail_name(record.uid, record.vm)] {
+            remove_jail_folder(name);
+            return Nothing{};
+        },
+        [this, record, turn, done](Outcome<Nothing> outcome) mutable {
+            if (std::holds_alternative<Error>(outcome))
+                return done(std::move(outcome));
+            guarded(done, [&] {
+                record.jail.reset();
+                ledger_.put(record);
+                if (!record.tap)
+                    return done(Nothing{});
+                network_.remove_tap(record, [turn, done](Outcome<Nothing> removed) { done(std::move(removed)); });
+            });
+        });
+}
+
+void Machine::watch(const VmRecord& record) {
+    const VmKey key{record.uid, record.vm.str()};
+    // The guardian ends after the VMM; when it was lost, the VMM itself is watched.
+    for (const auto& id : {record.vmm->monitor, record.vmm->main.value_or(ProcessId{})}) {
+        auto pidfd = open_if_alive(id);
+        if (!pidfd)
+            continue;
+        auto& entry = watched_[key];
+        entry.id = id;
+        entry.pidfd = std::move(pidfd);
+        entry.ended = FdWatch(entry.pidfd.get(), [this, key] {
+            ended(key);
+            return false;
+        });
+        return;
+    }
+    ended(key);
+}
+
+/// Writes down that a VMM has exited, and reaps it if it is the helper's child.
+void Machine::ended(const VmKey& key) {
+    try {
+        if (const auto found = watched_.find(key); found != watched_.end()) {
+            wait_readable(found->second.pidfd.get(), 1000); // the guardian follows the VMM at once
+            int status = 0;
+            if (::waitpid(found->second.id.pid, &status, WNOHANG) == found->second.id.pid)
+                log::info("a VMM has ended with status " + std::to_string(shell_status(status)),
+                          {{"VM_ID", key.second}, {"OWNER_UID", std::to_string(key.first)}});
+            watched_.erase(found);
+        }
+        const auto* known = ledger_.vm(key.first, VmId::parse(key.second));
+        if (!known || !known->vmm || known->vmm->state == VmmState::Exited)
+            return;
+        auto record = *known;
+        record.vmm->state = VmmState::Exited;
+        ledger_.put(record);
+    } catch (const std::exception& error) {
+        log::error("while noting that a VMM has ended: " + std::string(error.what()), {{"VM_ID", key.second}});
+    }
+}
+
+void Machine::mend() {
+    for (const auto& record : ledger_.vms()) {
+        try {
+            mend_vm(record);
+        } catch (const std::exception& error) {
+            log::error("while mending: " + std::string(error.what()), {{"VM_ID", record.vm.str()}});
+        }
+    }
+    for (const auto& name : jail_folders()) {
+        try {
+            const auto dash = name.find('-');
+            if (dash == name.npos || name.find_first_not_of("0123456789") != dash)
+                continue; // no jail's name
+            const auto uid = static_cast<uint32_t>(std::stoul(name.substr(0, dash)));
+            const auto* known = ledger_.vm(uid, VmId::parse(name.substr(dash + 1)));
+            if (known && known->jail)
+                continue;
+            log::warning("removing the jail " + name + ", which no record knows");
+            kill_jail_members(uid, name);
+            remove_jail_folder(name);
+        } catch (const std::exception& error) {
+            log::error("while mending jail " + name + ": " + error.what());
+        }
+    }
+}
+
+void Machine::mend_vm(VmRecord record) {
+    if (record.vmm && record.vmm->state == VmmState::Running)
+        watch(record);
+    const bool half_started = record.vmm && record.vmm->state == VmmState::Launching;
+    const bool half_made = record.jail && *record.jail != Step::Made;
+    if (!half_started && !half_made)
+        return;
+    log::notice("removing a half-made jail", {{"VM_ID", record.vm.str()}});
+    if (half_started)
+        kill_family(record.vmm->monitor);
+    const auto name = jail_name(record.uid, record.vm);
+    kill_jail_members(record.uid, name);
+    remove_jail_folder(name);
+    record.vmm.reset();
+    record.jail.reset();
+    ledger_.put(record);
+}
+
+} // namespace banger::helper

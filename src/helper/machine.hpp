@@ -1,0 +1,83 @@
+// VMMs: launched, looked at, signalled, killed, cleaned up, for those who hold a Grant.
+#pragma once
+
+#include "base/loop.hpp"
+#include "helper/launcher.hpp"
+#include "helper/network.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace banger::helper {
+
+struct Launched {
+    std::string unit;
+    int pid = 0;
+    std::string api_socket;
+    std::string vsock_socket;
+};
+
+/// What Inspect tells; members that do not exist are empty.
+struct Facts {
+    std::string state; ///< running, exited, absent
+    int pid = 0;
+    std::string unit, tap, bridge, vmm, api_socket, vsock_socket;
+};
+
+/// The VMM's executable: beside the helper's own, or in ../libexec/banger. It must be a regular file of root that nobody else can
+/// write; throws FailedPrecondition or Unavailable. Never the caller's choice.
+OwnedFd open_vmm_program();
+
+/// For the loop's thread. `done` is called once, in the loop.
+class Machine {
+public:
+    using Key = Grant<Action::Machine>;
+
+    Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network, std::unique_ptr<Launcher> launcher);
+
+    void perform(const Key& grant, Launch request, const Done<Launched>& done);
+    void perform(const Key& grant, const Inspect& request, const Done<Facts>& done);
+    void perform(const Key& grant, const List& request, const Done<std::vector<std::string>>& done);
+    void perform(const Key& grant, const SendSignal& request, const Done<Nothing>& done);
+    void perform(const Key& grant, const Kill& request, const Done<Nothing>& done);
+    void perform(const Key& grant, const Cleanup& request, const Done<Nothing>& done);
+
+    /// What a crash left: half-made jails are removed with what runs in them; VMMs that ended meanwhile are written down as
+    /// exited; those that run are watched again; jails that no record knows are emptied and removed. Blocks; for the start.
+    void mend();
+
+private:
+    struct LaunchSteps;
+    struct Watched {
+        ProcessId id;
+        OwnedFd pidfd;
+        FdWatch ended;
+    };
+    using VmKey = std::pair<uint32_t, std::string>;
+
+    void launch(const install::Owner& owner, Launch request, const Turn& turn, const Done<Launched>& done);
+    void start(const std::shared_ptr<LaunchSteps>& steps);
+    void known(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& main);
+    void launched(const std::shared_ptr<LaunchSteps>& steps, Outcome<ProcessId> outcome);
+    void undo_launch(const std::shared_ptr<LaunchSteps>& steps, const Error& error);
+    /// Kills the VMM if it runs and all that is in its jail; `done` when all have ended.
+    void kill(const VmRecord& record, const Done<Nothing>& done);
+    void await_end(const VmRecord& record, OwnedFd pidfd, const Done<Nothing>& done);
+    void sweep(const VmRecord& record, const Done<Nothing>& done);
+    void remove_jail(const VmRecord& record, const Turn& turn, const Done<Nothing>& done);
+    void watch(const VmRecord& record);
+    void ended(const VmKey& key);
+    void mend_vm(VmRecord record);
+
+    Ledger& ledger_;
+    Lanes& lanes_;
+    Workers& workers_;
+    Network& network_;
+    std::unique_ptr<Launcher> launcher_;
+    std::map<VmKey, Watched> watched_;
+};
+
+} // namespace banger::helper

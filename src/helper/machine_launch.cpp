@@ -1,0 +1,212 @@
+// Machine's Launch: check the descriptors, jail, tap, start; each step is in the ledger before it is done.
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "bus/errors.hpp"
+#include "helper/machine.hpp"
+#include "helper/process_id.hpp"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace banger::helper {
+
+namespace {
+
+constexpr off_t output_limit = 16 << 10;
+
+std::string own_folder() {
+    std::array<char, 4096> text{};
+    const auto n = ::readlink("/proc/self/exe", text.data(), text.size());
+    if (n <= 0 || static_cast<size_t>(n) == text.size())
+        throw_errno("read /proc/self/exe");
+    const std::string path(text.data(), static_cast<size_t>(n));
+    return path.substr(0, path.rfind('/'));
+}
+
+void check_program(int fd, const std::string& path) {
+    struct stat status {};
+    if (::fstat(fd, &status) < 0)
+        throw_errno("stat " + path);
+    if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0 || (status.st_mode & 0111) == 0)
+        throw Error(ErrorCode::FailedPrecondition, path + " must be an executable file that root alone can write",
+                    "install banger again");
+}
+
+void check_files(const Launch& request, unsigned uid) {
+    if (request.kernel)
+        check_file(request.kernel.get(), uid, Access::Read, "the kernel");
+    if (request.initrd)
+        check_file(request.initrd.get(), uid, Access::Read, "the initrd");
+    if (request.console)
+        check_file(request.console.get(), uid, Access::Write, "the console");
+    for (const auto& drive : request.drives)
+        check_file(drive.file.get(), uid, drive.read_only ? Access::Read : Access::ReadWrite,
+                   "drive " + drive.name.str());
+}
+
+/// Where the VMM's words go when the caller gave no console: memory of a fixed size, for the reason of a failed start.
+OwnedFd make_output() {
+    OwnedFd file(::memfd_create("vmm-output", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!file || ::ftruncate(file.get(), output_limit) < 0 ||
+        ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        throw_errno("make memory for the VMM's output");
+    return file;
+}
+
+std::string kind_name(VmmKind kind) {
+    return kind == VmmKind::Qemu ? "qemu" : "null";
+}
+
+} // namespace
+
+OwnedFd open_vmm_program() {
+    const auto folder = own_folder();
+    for (const auto& path : {folder + "/banger-qemu", folder + "/../libexec/banger/banger-qemu"}) {
+        OwnedFd program(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+        if (!program)
+            continue;
+        check_program(program.get(), path);
+        return program;
+    }
+    throw Error(ErrorCode::Unavailable, "banger-qemu is not installed beside banger", "install banger again");
+}
+
+/// What a Launch needs from its begin to its end.
+struct Machine::LaunchSteps {
+    install::Owner owner;
+    Launch request;
+    VmRecord record;
+    Turn turn;
+    Done<Launched> done;
+    std::unique_ptr<LaunchInProgress> progress;
+    std::string op_id;
+};
+
+void Machine::perform(const Key& grant, Launch request, const Done<Launched>& done) {
+    auto held = std::make_shared<Launch>(std::move(request));
+    const auto lane = vm_lane(grant.owner().uid, held->vm);
+    lanes_.enter(lane, [=, this, owner = grant.owner(), op = grant.op_id()](const Turn& turn) {
+        const OpScope scope(op);
+        try {
+            launch(owner, std::move(*held), turn, done);
+        } catch (...) {
+            done(bus::current_error());
+        }
+    });
+}
+
+void Machine::launch(const install::Owner& owner, Launch request, const Turn& turn, const Done<Launched>& done) {
+    check_files(request, owner.uid);
+    const auto* known = ledger_.vm(owner.uid, request.vm);
+    if (!known && ledger_.count_vms_of(owner.uid) >= vms_per_owner)
+        throw Error(ErrorCode::FailedPrecondition,
+                    "you have " + std::to_string(vms_per_owner) + " VMs, which is the limit");
+    auto record = known ? *known : VmRecord{owner.uid, request.vm, {}, {}, {}};
+    if (record.vmm && record.vmm->state != VmmState::Exited)
+        throw Error(ErrorCode::FailedPrecondition, "the VM's VMM is running already", "kill it first");
+    if (request.tap && (!record.tap || record.tap->step != Step::Made))
+        throw Error(ErrorCode::FailedPrecondition, "the VM has no tap", "create the tap first");
+    record.vmm.reset();
+    record.jail = Step::Making;
+    ledger_.put(record);
+    auto steps = std::make_shared<LaunchSteps>(
+        LaunchSteps{owner, std::move(request), record, turn, done, nullptr, current_op_id()});
+    // What an earlier life left in the jail goes first.
+    workers_.run<Nothing>(
+        [uid = owner.uid, name = jail_name(owner.uid, steps->request.vm)] {
+            kill_jail_members(uid, name);
+            remove_jail_folder(name);
+            return Nothing{};
+        },
+        [this, steps](Outcome<Nothing> outcome) {
+            try {
+                if (auto* error = std::get_if<Error>(&outcome))
+                    throw Error(*error);
+                start(steps);
+            } catch (...) {
+                undo_launch(steps, bus::current_error());
+            }
+        });
+}
+
+void Machine::start(const std::shared_ptr<LaunchSteps>& steps) {
+    const auto& request = steps->request;
+    auto& record = steps->record;
+    JailSpec spec;
+    spec.name = jail_name(record.uid, record.vm);
+    spec.uid = steps->owner.uid;
+    spec.gid = steps->owner.gid;
+    spec.vm = record.vm.str();
+    const auto program = open_vmm_program();
+    const auto run = make_jail_folder(spec.name, spec.uid, spec.gid);
+    const auto tap = request.tap ? links::attach_tap(record.tap->name) : OwnedFd();
+    const auto output = request.console ? OwnedFd() : make_output();
+    spec.program_fd = program.get();
+    spec.run_fd = run.get();
+    spec.kernel_fd = request.kernel.get();
+    spec.initrd_fd = request.initrd.get();
+    for (const auto& drive : request.drives)
+        spec.drives.push_back({drive.name.str(), drive.read_only, drive.file.get()});
+    if (tap) {
+        spec.tap = record.tap->name.str();
+        spec.tap_fd = tap.get();
+    }
+    spec.output_fd = request.console ? request.console.get() : output.get();
+    spec.null = request.kind == VmmKind::Null;
+    spec.null_mode = request.null_mode;
+    steps->progress = launcher_->prepare(spec);
+    record.jail = Step::Made;
+    record.vmm = VmmRecord{kind_name(request.kind), VmmState::Launching, steps->progress->monitor(), {},
+                           steps->progress->unit()};
+    ledger_.put(record);
+    steps->progress->go([this, steps](const ProcessId& main) { known(steps, main); },
+                        [this, steps](Outcome<ProcessId> outcome) { launched(steps, std::move(outcome)); });
+}
+
+void Machine::known(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& main) {
+    steps->record.vmm->main = main;
+    steps->record.vmm->state = VmmState::Running;
+    ledger_.put(steps->record);
+}
+
+void Machine::launched(const std::shared_ptr<LaunchSteps>& steps, Outcome<ProcessId> outcome) {
+    const OpScope scope(steps->op_id);
+    const auto progress = std::move(steps->progress); // it holds what holds `steps`
+    if (const auto* error = std::get_if<Error>(&outcome))
+        return undo_launch(steps, *error);
+    watch(steps->record);
+    const auto run = jail_run_path(jail_name(steps->record.uid, steps->record.vm));
+    const auto& vmm = *steps->record.vmm;
+    steps->done(Launched{vmm.unit, vmm.main->pid, run + "/api.sock", run + "/vsock.sock"});
+}
+
+/// Nothing of a failed start stays but what was there before: the tap.
+void Machine::undo_launch(const std::shared_ptr<LaunchSteps>& steps, const Error& error) {
+    steps->progress.reset();
+    workers_.run<Nothing>(
+        [uid = steps->record.uid, name = jail_name(steps->record.uid, steps->record.vm)] {
+            kill_jail_members(uid, name);
+            remove_jail_folder(name);
+            return Nothing{};
+        },
+        [this, steps, error](const Outcome<Nothing>& outcome) {
+            try {
+                if (const auto* failed = std::get_if<Error>(&outcome)) {
+                    log::error("the jail of a failed start stays: " + failed->message());
+                } else {
+                    steps->record.jail.reset();
+                    steps->record.vmm.reset();
+                    ledger_.put(steps->record);
+                }
+            } catch (...) {
+                log::error("after a failed start: " + bus::current_error().message());
+            }
+            steps->done(error);
+        });
+}
+
+} // namespace banger::helper

@@ -1,0 +1,279 @@
+#include "helper/network.hpp"
+
+#include "base/log.hpp"
+#include "bus/errors.hpp"
+
+#include <algorithm>
+#include <glib.h>
+
+namespace banger::helper {
+
+namespace {
+
+/// The loop's part of a step: what it throws is the answer.
+template <class T, class Body>
+void guarded(const Done<T>& done, Body&& body) noexcept {
+    try {
+        body();
+    } catch (...) {
+        done(bus::current_error());
+    }
+}
+
+Error failed(const std::string& what) {
+    return {ErrorCode::FailedPrecondition, what};
+}
+
+/// Worker's work: the bridge as the record says. `known`: the ledger had it before, so a link of that name is banger's.
+void make_bridge(const BridgeName& name, const Ipv4Cidr& address, bool known) {
+    check_address_is_free(name, address, links::addresses());
+    auto link = links::find(name.str());
+    if (link && (!known || link->kind != "bridge"))
+        throw failed("there is a link " + name.str() + " that banger did not make")
+            .with_hint("remove it, or choose another bridge name in banger's configuration");
+    if (!link)
+        links::make_bridge(name);
+    link = links::find(name.str());
+    if (!link)
+        throw Error(ErrorCode::Internal, "bridge " + name.str() + " vanished while it was made");
+    links::add_address(link->index, address);
+    links::set_up(link->index);
+}
+
+void remove_link(const std::string& name, const std::string& kind) {
+    if (const auto link = links::find(name); link && link->kind == kind)
+        links::remove(link->index);
+}
+
+void make_tap(const TapName& name, const install::Owner& owner, const BridgeName& bridge) {
+    const auto master = links::find(bridge.str());
+    if (!master || master->kind != "bridge")
+        throw failed("bridge " + bridge.str() + " is not there").with_hint("ensure the bridge first");
+    links::make_tap(name, owner.uid, owner.gid, master->index);
+}
+
+bool vmm_may_run(const VmRecord& record) {
+    return record.vmm && record.vmm->state != VmmState::Exited;
+}
+
+} // namespace
+
+std::string vm_lane(uint32_t uid, const VmId& vm) {
+    return "vm/" + std::to_string(uid) + "/" + vm.str();
+}
+
+std::string bridge_lane(const BridgeName& name) {
+    return "bridge/" + name.str();
+}
+
+TapName tap_name(uint32_t uid, const VmId& vm) {
+    const auto text = std::to_string(uid) + "/" + vm.str();
+    const std::unique_ptr<gchar, void (*)(void*)> hash(
+        g_compute_checksum_for_string(G_CHECKSUM_SHA256, text.data(), static_cast<gssize>(text.size())), g_free);
+    return TapName::parse("btap-" + std::string(hash.get(), 10));
+}
+
+void check_address_is_free(const BridgeName& bridge, const Ipv4Cidr& address,
+                           const std::vector<links::Neighbour>& others) {
+    for (const auto& other : others)
+        if (other.link != bridge.str() && address.overlaps(other.address))
+            throw failed("the network of " + address.str() + " overlaps with " + other.address.str() + " of " + other.link)
+                .with_hint("choose another network for the bridge in banger's configuration");
+}
+
+Network::Network(Ledger& ledger, Lanes& lanes, Workers& workers)
+    : ledger_(ledger)
+    , lanes_(lanes)
+    , workers_(workers) {}
+
+void Network::perform(const Grant<Action::Network>& grant, const EnsureBridge& request, const Done<Nothing>& done) {
+    lanes_.enter(bridge_lane(request.bridge), [this, owner = grant.owner(), request, done](const Turn& turn) {
+        guarded(done, [&] {
+            const auto* known = ledger_.bridge(request.bridge);
+            if (known && known->uid != owner.uid) // made by another while this call waited for its turn
+                throw Error(ErrorCode::NotAuthorized, "bridge " + request.bridge.str() + " is not yours");
+            if (known && known->address != request.address)
+                throw failed("bridge " + request.bridge.str() + " has the address " + known->address.str())
+                    .with_hint("delete the bridge first to give it another");
+            if (!known && ledger_.count_bridges_of(owner.uid) >= bridges_per_owner)
+                throw failed("you have " + std::to_string(bridges_per_owner) + " bridges, which is the limit");
+            // Before the record: a link of that name which is there now was not made by banger, and no mending may touch it.
+            const bool made_before = known != nullptr;
+            if (!made_before && links::find(request.bridge.str()))
+                throw failed("there is a link " + request.bridge.str() + " that banger did not make")
+                    .with_hint("remove it, or choose another bridge name in banger's configuration");
+            BridgeRecord record{owner.uid, request.bridge, request.address, Step::Making};
+            if (!made_before)
+                ledger_.put(record);
+            workers_.run<Nothing>(
+                [request] {
+                    make_bridge(request.bridge, request.address, true);
+                    return Nothing{};
+                },
+                [this, record, made_before, turn, done](Outcome<Nothing> outcome) mutable {
+                    guarded(done, [&] {
+                        const bool failed = std::holds_alternative<Error>(outcome);
+                        if (failed && !made_before) {
+                            remove_link(record.bridge.str(), "bridge");
+                            ledger_.erase(record.bridge);
+                        }
+                        record.step = Step::Made;
+                        if (!failed)
+                            ledger_.put(record);
+                        done(std::move(outcome));
+                    });
+                });
+        });
+    });
+}
+
+void Network::perform(const Grant<Action::Network>& grant, const DeleteBridge& request, const Done<Nothing>& done) {
+    lanes_.enter(bridge_lane(request.bridge), [this, owner = grant.owner(), request, done](const Turn& turn) {
+        guarded(done, [&] {
+            const auto* known = ledger_.bridge(request.bridge);
+            if (!known)
+                return done(Nothing{});
+            if (known->uid != owner.uid)
+                throw Error(ErrorCode::NotAuthorized, "bridge " + request.bridge.str() + " is not yours");
+            if (const auto taps = ledger_.count_taps_on(request.bridge))
+                throw failed("bridge " + request.bridge.str() + " has " + std::to_string(taps) + " tap(s)")
+                    .with_hint("clean up the VMs that use it first");
+            auto record = *known;
+            record.step = Step::Removing;
+            ledger_.put(record);
+            workers_.run<Nothing>(
+                [name = request.bridge.str()] {
+                    remove_link(name, "bridge");
+                    return Nothing{};
+                },
+                [this, name = request.bridge, turn, done](Outcome<Nothing> outcome) {
+                    guarded(done, [&] {
+                        if (!std::holds_alternative<Error>(outcome))
+                            ledger_.erase(name);
+                        done(std::move(outcome));
+                    });
+                });
+        });
+    });
+}
+
+void Network::perform(const Grant<Action::Network>& grant, const CreateTap& request, const Done<TapName>& done) {
+    // First the VM's turn, then the bridge's; nobody takes them in the other order.
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, owner = grant.owner()](const Turn& turn) {
+        lanes_.enter(bridge_lane(request.bridge), [=, this](const Turn& bridge_turn) {
+            const auto both = std::make_shared<std::pair<Turn, Turn>>(turn, bridge_turn);
+            guarded(done, [&] { create_tap(owner, request, both, done); });
+        });
+    });
+}
+
+void Network::create_tap(const install::Owner& owner, const CreateTap& request, const Turn& turn,
+                         const Done<TapName>& done) {
+    const auto* bridge = ledger_.bridge(request.bridge);
+    if (!bridge || bridge->uid != owner.uid || bridge->step != Step::Made)
+        throw Error(ErrorCode::NotFound, "you have no bridge " + request.bridge.str(), "ensure the bridge first");
+    const auto name = tap_name(owner.uid, request.vm);
+    const auto* holder = ledger_.tap_holder(name);
+    if (holder && (holder->uid != owner.uid || holder->vm != request.vm))
+        throw Error(ErrorCode::AlreadyExists, "the name of the tap is taken", "give the VM another id");
+    const auto* known = ledger_.vm(owner.uid, request.vm);
+    if (!known && ledger_.count_vms_of(owner.uid) >= vms_per_owner)
+        throw failed("you have " + std::to_string(vms_per_owner) + " VMs, which is the limit");
+    auto record = known ? *known : VmRecord{owner.uid, request.vm, {}, {}, {}};
+    if (record.tap && record.tap->bridge != request.bridge)
+        throw failed("the VM's tap is on bridge " + record.tap->bridge.str()).with_hint("delete the tap first");
+    // A running VMM holds the tap: it is there, and attaching to it once more would fail.
+    if (record.tap && record.tap->step == Step::Made && vmm_may_run(record))
+        return done(name);
+    record.tap = TapRecord{name, request.bridge, Step::Making};
+    ledger_.put(record);
+    workers_.run<TapName>(
+        [name, owner, bridge_name = request.bridge] {
+            try {
+                make_tap(name, owner, bridge_name);
+            } catch (...) {
+                remove_link(name.str(), "tun");
+                throw;
+            }
+            return name;
+        },
+        [this, record, turn, done](Outcome<TapName> outcome) mutable {
+            guarded(done, [&] {
+                if (std::holds_alternative<Error>(outcome))
+                    record.tap.reset();
+                else
+                    record.tap->step = Step::Made;
+                ledger_.put(record);
+                done(std::move(outcome));
+            });
+        });
+}
+
+void Network::perform(const Grant<Action::Network>& grant, const DeleteTap& request, const Done<Nothing>& done) {
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, owner = grant.owner()](const Turn& turn) {
+        guarded(done, [&] {
+            const auto* known = ledger_.vm(owner.uid, request.vm);
+            if (!known || !known->tap)
+                return done(Nothing{});
+            if (vmm_may_run(*known))
+                throw failed("the VM's VMM is running").with_hint("kill it first");
+            remove_tap(*known, [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });
+        });
+    });
+}
+
+void Network::remove_tap(const VmRecord& before, const Done<Nothing>& done) {
+    auto record = before;
+    record.tap->step = Step::Removing;
+    ledger_.put(record);
+    workers_.run<Nothing>(
+        [name = record.tap->name.str()] {
+            remove_link(name, "tun");
+            return Nothing{};
+        },
+        [this, record, done](Outcome<Nothing> outcome) mutable {
+            guarded(done, [&] {
+                if (!std::holds_alternative<Error>(outcome)) {
+                    record.tap.reset();
+                    ledger_.put(record);
+                }
+                done(std::move(outcome));
+            });
+        });
+}
+
+void Network::mend() {
+    mend_taps();
+    mend_bridges();
+}
+
+void Network::mend_bridges() {
+    for (const auto& record : ledger_.bridges()) {
+        if (record.step == Step::Made)
+            continue;
+        log::notice("removing the half-made bridge " + record.bridge.str());
+        remove_link(record.bridge.str(), "bridge");
+        ledger_.erase(record.bridge);
+    }
+}
+
+void Network::mend_taps() {
+    for (auto record : ledger_.vms()) {
+        if (!record.tap || record.tap->step == Step::Made)
+            continue;
+        log::notice("removing the half-made tap " + record.tap->name.str(), {{"VM_ID", record.vm.str()}});
+        remove_link(record.tap->name.str(), "tun");
+        record.tap.reset();
+        ledger_.put(record);
+    }
+    for (const auto& name : links::names_of_kind("tun")) {
+        if (!name.starts_with("btap-") || name.size() != 15)
+            continue;
+        if (ledger_.tap_holder(TapName::parse(name)))
+            continue;
+        log::warning("removing the tap " + name + ", which no record knows");
+        remove_link(name, "tun");
+    }
+}
+
+} // namespace banger::helper

@@ -1,0 +1,189 @@
+#include "helper/record.hpp"
+
+#include "base/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace banger::helper {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int format_version = 1;
+
+constexpr std::array<std::pair<std::string_view, Step>, 3> steps{{
+    {"making", Step::Making},
+    {"made", Step::Made},
+    {"removing", Step::Removing},
+}};
+
+constexpr std::array<std::pair<std::string_view, VmmState>, 3> states{{
+    {"launching", VmmState::Launching},
+    {"running", VmmState::Running},
+    {"exited", VmmState::Exited},
+}};
+
+template <class Table, class Value>
+std::string name_of(const Table& table, Value value) {
+    for (const auto& [name, known] : table)
+        if (known == value)
+            return std::string(name);
+    return {};
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+    throw Error(ErrorCode::InvalidArgument, "ledger record: " + what);
+}
+
+/// A JSON object that is read strictly.
+class Object {
+public:
+    Object(const Json& json, std::initializer_list<std::string_view> known)
+        : json_(json) {
+        if (!json.is_object())
+            refuse("not an object");
+        for (const auto& [key, value] : json.items())
+            if (std::find(known.begin(), known.end(), key) == known.end())
+                refuse("unknown key");
+    }
+
+    bool has(const char* key) const { return json_.contains(key); }
+    const Json& at(const char* key) const {
+        const auto found = json_.find(key);
+        if (found == json_.end())
+            refuse(std::string(key) + " is missing");
+        return *found;
+    }
+    std::string text(const char* key) const {
+        const auto& value = at(key);
+        if (!value.is_string() || value.get_ref<const std::string&>().size() > 256)
+            refuse(std::string(key) + " must be a short string");
+        return value.get<std::string>();
+    }
+    uint64_t number(const char* key, uint64_t most) const {
+        const auto& value = at(key);
+        if (!value.is_number_unsigned() || value.get<uint64_t>() > most)
+            refuse(std::string(key) + " must be a number up to " + std::to_string(most));
+        return value.get<uint64_t>();
+    }
+    template <class Table>
+    auto choice(const char* key, const Table& table) const {
+        const auto word = text(key);
+        for (const auto& [name, value] : table)
+            if (name == word)
+                return value;
+        refuse(std::string(key) + " is none of the known words");
+    }
+
+private:
+    const Json& json_;
+};
+
+Json parsed(std::string_view text) {
+    auto json = Json::parse(text, nullptr, false);
+    if (json.is_discarded())
+        refuse("not JSON");
+    return json;
+}
+
+void check_version(const Object& object) {
+    if (object.number("version", 1000) != format_version)
+        refuse("of another version");
+}
+
+uint32_t uid_in(const Object& object) {
+    return static_cast<uint32_t>(object.number("uid", std::numeric_limits<uint32_t>::max() - 1));
+}
+
+Json to_json(const ProcessId& id) {
+    return {{"pid", id.pid}, {"start", id.start}, {"boot", id.boot}};
+}
+
+ProcessId process_id(const Json& json) {
+    const Object object(json, {"pid", "start", "boot"});
+    ProcessId id;
+    id.pid = static_cast<int>(object.number("pid", 1 << 22)); // PID_MAX_LIMIT, proc(5)
+    id.start = object.number("start", std::numeric_limits<uint64_t>::max());
+    id.boot = object.text("boot");
+    if (id.pid < 2)
+        refuse("no VMM has pid " + std::to_string(id.pid));
+    return id;
+}
+
+VmmRecord vmm_record(const Json& json) {
+    const Object object(json, {"kind", "state", "monitor", "main", "unit"});
+    VmmRecord vmm;
+    vmm.kind = object.text("kind");
+    vmm.state = object.choice("state", states);
+    vmm.monitor = process_id(object.at("monitor"));
+    if (object.has("main"))
+        vmm.main = process_id(object.at("main"));
+    vmm.unit = object.text("unit");
+    return vmm;
+}
+
+TapRecord tap_record(const Json& json) {
+    const Object object(json, {"name", "bridge", "step"});
+    return {TapName::parse(object.text("name")), BridgeName::parse(object.text("bridge")),
+            object.choice("step", steps)};
+}
+
+} // namespace
+
+std::string render(const VmRecord& record) {
+    Json json{{"version", format_version}, {"uid", record.uid}, {"vm", record.vm.str()}};
+    if (record.tap)
+        json["tap"] = {{"name", record.tap->name.str()},
+                       {"bridge", record.tap->bridge.str()},
+                       {"step", name_of(steps, record.tap->step)}};
+    if (record.jail)
+        json["jail"] = name_of(steps, *record.jail);
+    if (const auto& vmm = record.vmm) {
+        json["vmm"] = {{"kind", vmm->kind},
+                       {"state", name_of(states, vmm->state)},
+                       {"monitor", to_json(vmm->monitor)},
+                       {"unit", vmm->unit}};
+        if (vmm->main)
+            json["vmm"]["main"] = to_json(*vmm->main);
+    }
+    return json.dump() + "\n";
+}
+
+VmRecord parse_vm_record(std::string_view text) {
+    const auto json = parsed(text);
+    const Object object(json, {"version", "uid", "vm", "tap", "jail", "vmm"});
+    check_version(object);
+    VmRecord record{uid_in(object), VmId::parse(object.text("vm")), {}, {}, {}};
+    if (object.has("tap"))
+        record.tap = tap_record(object.at("tap"));
+    if (object.has("jail"))
+        record.jail = object.choice("jail", steps);
+    if (object.has("vmm"))
+        record.vmm = vmm_record(object.at("vmm"));
+    return record;
+}
+
+std::string render(const BridgeRecord& record) {
+    const Json json{{"version", format_version},
+                    {"uid", record.uid},
+                    {"bridge", record.bridge.str()},
+                    {"address", record.address.str()},
+                    {"step", name_of(steps, record.step)}};
+    return json.dump() + "\n";
+}
+
+BridgeRecord parse_bridge_record(std::string_view text) {
+    const auto json = parsed(text);
+    const Object object(json, {"version", "uid", "bridge", "address", "step"});
+    check_version(object);
+    return {uid_in(object), BridgeName::parse(object.text("bridge")), Ipv4Cidr::parse(object.text("address")),
+            object.choice("step", steps)};
+}
+
+} // namespace banger::helper

@@ -1,0 +1,72 @@
+// What the ledger writes down, as values: one record per VM and one per bridge, and their JSON.
+#pragma once
+
+#include "base/names.hpp"
+#include "base/net_types.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace banger::helper {
+
+/// How far a thing is. The step is written before the act, so that what a crash left half-made is known as such.
+enum class Step { Making, Made, Removing };
+
+/// A process that cannot be mistaken for another: its pid, its start time in clock ticks since boot (proc(5), stat field
+/// 22), and the boot it belongs to (/proc/sys/kernel/random/boot_id).
+struct ProcessId {
+    int pid = 0;
+    unsigned long long start = 0;
+    std::string boot;
+    bool operator==(const ProcessId&) const = default;
+};
+
+struct TapRecord {
+    TapName name;
+    BridgeName bridge;
+    Step step = Step::Making;
+    bool operator==(const TapRecord&) const = default;
+};
+
+enum class VmmState { Launching, Running, Exited };
+
+struct VmmRecord {
+    std::string kind; ///< "qemu" or "null"
+    VmmState state = VmmState::Launching;
+    ProcessId monitor;             ///< the jail's outer process, which waits for the VMM
+    std::optional<ProcessId> main; ///< the VMM itself; known a moment later
+    std::string unit;              ///< the systemd unit; empty without systemd
+    bool operator==(const VmmRecord&) const = default;
+};
+
+/// All that the helper made for one VM.
+struct VmRecord {
+    uint32_t uid;
+    VmId vm;
+    std::optional<TapRecord> tap;
+    std::optional<Step> jail;
+    std::optional<VmmRecord> vmm;
+
+    /// Nothing is left: the record may go.
+    bool empty() const noexcept { return !tap && !jail && !vmm; }
+    bool operator==(const VmRecord&) const = default;
+};
+
+struct BridgeRecord {
+    uint32_t uid;
+    BridgeName bridge;
+    Ipv4Cidr address;
+    Step step = Step::Making;
+    bool operator==(const BridgeRecord&) const = default;
+};
+
+/// One JSON object each. Parsing is strict: every key known and of its type, every name checked, versions equal; throws
+/// InvalidArgument otherwise.
+std::string render(const VmRecord& record);
+std::string render(const BridgeRecord& record);
+VmRecord parse_vm_record(std::string_view text);
+BridgeRecord parse_bridge_record(std::string_view text);
+
+} // namespace banger::helper

@@ -1,0 +1,96 @@
+// What the methods ask for, parsed: a value of these types holds nothing unchecked. Parsing touches nothing on the host.
+#pragma once
+
+#include "base/fd.hpp"
+#include "base/names.hpp"
+#include "base/net_types.hpp"
+#include "bus/options.hpp"
+#include "helper/gate.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace banger::helper {
+
+struct EnsureBridge {
+    BridgeName bridge;
+    Ipv4Cidr address;
+    Subject subject() const { return {{}, bridge}; }
+};
+struct DeleteBridge {
+    BridgeName bridge;
+    Subject subject() const { return {{}, bridge}; }
+};
+struct CreateTap {
+    VmId vm;
+    BridgeName bridge;
+    Subject subject() const { return {vm, bridge}; }
+};
+struct DeleteTap {
+    VmId vm;
+    Subject subject() const { return {vm, {}}; }
+};
+
+enum class VmmKind { Qemu, Null };
+
+/// A name below /drives in the jail: 1 to 32 of [a-z0-9-].
+class DriveName : public Name<DriveName> {
+public:
+    static DriveName parse(std::string_view text);
+
+private:
+    using Name::Name;
+};
+
+struct Drive {
+    DriveName name;
+    bool read_only = true;
+    OwnedFd file;
+};
+
+struct Launch {
+    VmId vm;
+    VmmKind kind = VmmKind::Qemu;
+    OwnedFd kernel; ///< empty only for Null; the same for initrd
+    OwnedFd initrd;
+    std::vector<Drive> drives;
+    bool tap = false;
+    OwnedFd console;
+    uint32_t vcpus = 1;
+    uint32_t memory_mib = 16;
+    std::string null_mode;
+    Subject subject() const { return {vm, {}}; }
+};
+struct Inspect {
+    VmId vm;
+    Subject subject() const { return {vm, {}}; }
+};
+struct List {
+    Subject subject() const { return {}; }
+};
+struct SendSignal {
+    VmId vm;
+    SignalName signal;
+    Subject subject() const { return {vm, {}}; }
+};
+struct Kill {
+    VmId vm;
+    Subject subject() const { return {vm, {}}; }
+};
+struct Cleanup {
+    VmId vm;
+    Subject subject() const { return {vm, {}}; }
+};
+
+/// Throws InvalidArgument unless it is a host's private address inside its network.
+EnsureBridge parse_ensure_bridge(std::string_view bridge, std::string_view address);
+/// Takes the options of Launch; throws InvalidArgument. Descriptors are the request's from then on, looked into only later.
+Launch parse_launch(std::string_view vm, bus::Options& options);
+
+/// FailedPrecondition unless `fd` is a regular file of `uid`, opened so that it can be read (and written, with `write`), and not
+/// with O_PATH. `what` names it in errors.
+enum class Access { Read, Write, ReadWrite };
+void check_file(int fd, unsigned uid, Access access, const std::string& what);
+
+} // namespace banger::helper

@@ -1,0 +1,155 @@
+// `banger helper`: the root helper's life, from the bus's activation to its leaving when idle.
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "bus/glib_source.hpp"
+#include "bus/object_path.hpp"
+#include "helper/service.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <fcntl.h>
+#include <memory>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace banger::helper {
+
+namespace {
+
+/// Seconds from the environment of whoever starts the helper (not of its callers), so that tests need not wait.
+std::chrono::milliseconds seconds_from(const char* variable, std::chrono::seconds otherwise) {
+    const char* text = std::getenv(variable);
+    char* end = nullptr;
+    const double value = text ? std::strtod(text, &end) : 0;
+    if (!text || end == text || *end != '\0' || !(value > 0) || value > 3600)
+        return otherwise;
+    return std::chrono::milliseconds(static_cast<int64_t>(value * 1000));
+}
+
+/// /run/banger: root's, writable by root alone.
+void ensure_runtime_folder() {
+    if (::mkdir(runtime_folder, 0755) < 0 && errno != EEXIST)
+        throw_errno(std::string("make directory ") + runtime_folder);
+    struct stat status {};
+    if (::lstat(runtime_folder, &status) < 0)
+        throw_errno(std::string("stat ") + runtime_folder);
+    if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0)
+        throw Error(ErrorCode::FailedPrecondition, std::string(runtime_folder) + " is not a directory of root's alone",
+                    "remove it, then try again");
+}
+
+/// One helper at a time: a new one that the bus starts while the old one leaves waits here for it.
+OwnedFd lock_ledger() {
+    auto lock = open_file(std::string(runtime_folder) + "/helper.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    while (::flock(lock.get(), LOCK_EX) < 0)
+        if (errno != EINTR)
+            throw_errno("lock the ledger");
+    return lock;
+}
+
+/// The helper, put together.
+class Helper {
+public:
+    Helper()
+        : connection_(sdbus::createSystemBusConnection())
+        , bus_(*connection_)
+        , polkit_({seconds_from("BANGER_POLKIT_SECONDS", std::chrono::seconds(25)), std::chrono::minutes(5)})
+        , gate_(bus_, ledger_, polkit_)
+        , network_(ledger_, lanes_, workers_)
+        , machine_(ledger_, lanes_, workers_, network_, make_child_launcher())
+        , idle_after_(seconds_from("BANGER_IDLE_SECONDS", std::chrono::seconds(30))) {}
+
+    void run() {
+        network_.mend();
+        machine_.mend();
+        service_ = std::make_unique<Service>(*connection_, gate_, network_, machine_);
+        source_ = std::make_unique<bus::GlibSource>(*connection_, [this] { loop_.quit(); });
+        connection_->requestName(bus::ServiceName(bus::helper_service));
+        log::debug("ready");
+        gate_.on_quiet([this] { arm(); });
+        loop_.on_terminate([this] { loop_.quit(); });
+        arm();
+        loop_.run();
+    }
+
+private:
+    void arm() {
+        if (leaving_.active())
+            return;
+        idle_ = Timer(idle_after_, [this] {
+            if (!quiet())
+                return true;
+            leave();
+            return false;
+        });
+    }
+    bool quiet() const { return gate_.pending() == 0 && workers_.busy() == 0 && lanes_.busy() == 0; }
+
+    /// Gives the name back first. What was sent to it before is then in this connection's queue, and is served; what is sent
+    /// later makes the bus start another helper, which waits for this one's lock.
+    void leave() noexcept {
+        try {
+            connection_->releaseName(bus::ServiceName(bus::helper_service));
+            while (bus::process_one(*connection_)) {
+            }
+        } catch (const std::exception& error) {
+            log::error("while leaving: " + std::string(error.what()));
+        }
+        leaving_ = Timer(std::chrono::milliseconds(10), [this] {
+            if (!quiet())
+                return true; // late-comers are served to their end
+            log::debug("idle; leaving");
+            loop_.quit();
+            return false;
+        });
+    }
+
+    Loop loop_;
+    OwnedFd lock_ = lock_ledger();
+    Ledger ledger_;
+    std::unique_ptr<sdbus::IConnection> connection_;
+    bus::BusDriver bus_;
+    Polkit polkit_;
+    Gate gate_;
+    Lanes lanes_;
+    Workers workers_{loop_};
+    Network network_;
+    Machine machine_;
+    std::unique_ptr<Service> service_;
+    std::unique_ptr<bus::GlibSource> source_;
+    std::chrono::milliseconds idle_after_;
+    Timer idle_;
+    Timer leaving_;
+};
+
+int run(int argc) {
+    log::open("banger-helper");
+    if (argc > 1)
+        throw Error(ErrorCode::InvalidArgument, "banger helper takes no arguments",
+                    "the system bus starts it when it is called");
+    if (::geteuid() != 0)
+        throw Error(ErrorCode::NotAuthorized, "banger helper runs as root only",
+                    "the system bus starts it when it is called");
+    ::umask(077);
+    ensure_runtime_folder();
+    Helper().run();
+    return 0;
+}
+
+} // namespace
+
+} // namespace banger::helper
+
+extern "C" __attribute__((visibility("default"))) int banger_role_main(int argc, char** argv) {
+    (void)argv;
+    try {
+        return banger::helper::run(argc);
+    } catch (...) {
+        const auto error = banger::bus::current_error();
+        banger::log::error(error.message() + (error.hint().empty() ? "" : " (" + error.hint() + ")"));
+        return banger::error_kind(error.code()).exit_status;
+    }
+}

@@ -1,0 +1,197 @@
+#include "helper/service.hpp"
+
+#include "base/log.hpp"
+#include "bus/object_path.hpp"
+
+namespace banger::helper {
+
+namespace {
+
+/// For methods that return nothing.
+constexpr auto reply_nothing = [](const sdbus::Result<>& result, const Nothing&) { result.returnResults(); };
+
+/// A reply to a caller that has left is no error of ours.
+template <class Send>
+void send(Send&& body) noexcept {
+    try {
+        body();
+    } catch (const std::exception& error) {
+        log::debug("the answer could not be sent: " + std::string(error.what()));
+    }
+}
+
+void refuse(Call& call, Gate& gate, const Refusal& refusal, const std::function<void(const sdbus::Error&)>& send_error) {
+    send([&] {
+        const OpScope scope(call.op_id);
+        call.log_failure(refusal.error);
+        send_error(refusal.to_bus());
+    });
+    gate.finished(call);
+}
+
+std::map<std::string, sdbus::Variant> to_variants(const Facts& facts) {
+    std::map<std::string, sdbus::Variant> result{{"state", sdbus::Variant{facts.state}}};
+    const auto add = [&](const char* key, const std::string& value) {
+        if (!value.empty())
+            result.emplace(key, sdbus::Variant{value});
+    };
+    if (facts.pid > 0)
+        result.emplace("pid", sdbus::Variant{static_cast<uint32_t>(facts.pid)});
+    add("unit", facts.unit);
+    add("tap", facts.tap);
+    add("bridge", facts.bridge);
+    add("vmm", facts.vmm);
+    add("api-socket", facts.api_socket);
+    add("vsock-socket", facts.vsock_socket);
+    return result;
+}
+
+} // namespace
+
+Service::Service(sdbus::IConnection& connection, Gate& gate, Network& network, Machine& machine)
+    : AdaptorInterfaces(connection, bus::ObjectPath(bus::helper_path))
+    , gate_(gate)
+    , network_(network)
+    , machine_(machine) {
+    registerAdaptor();
+}
+
+Service::~Service() {
+    unregisterAdaptor();
+}
+
+std::shared_ptr<Call> Service::begin() {
+    ++calls_;
+    auto caller = bus::current_caller(getObject());
+    const auto* rule = rule_for(caller.method);
+    return std::make_shared<Call>(std::move(caller), rule);
+}
+
+template <Action A, class Value, class Parse, class Perform, class Reply, class... Results>
+void Service::serve(sdbus::Result<Results...>&& result, Variants&& variants, Parse parse, Perform perform,
+                    Reply reply) noexcept {
+    const auto held = std::make_shared<sdbus::Result<Results...>>(std::move(result));
+    try {
+        using Request = decltype(parse(std::declval<bus::Options&>()));
+        const auto call = begin();
+        auto request = std::make_shared<std::optional<Request>>();
+        try {
+            bus::Options options(std::move(variants));
+            call->op_id = options.op_id();
+            request->emplace(parse(options));
+            options.finish();
+            call->subject = (*request)->subject();
+        } catch (...) {
+            call->malformed = bus::current_error();
+        }
+        const auto failed = [this, call, held](const Refusal& refusal) {
+            refuse(*call, gate_, refusal, [&](const sdbus::Error& error) { held->returnError(error); });
+        };
+        const auto done = [this, call, held, reply, failed](Outcome<Value> outcome) {
+            if (auto* error = std::get_if<Error>(&outcome))
+                return failed(Refusal{std::move(*error)});
+            send([&] {
+                call->log_success();
+                reply(*held, std::get<Value>(outcome));
+            });
+            gate_.finished(*call);
+        };
+        gate_.run<A>(
+            call,
+            [request, perform, done, failed](Grant<A> grant) {
+                const OpScope scope(grant.op_id());
+                try {
+                    perform(grant, std::move(**request), Done<Value>(done));
+                } catch (...) {
+                    failed(Refusal{bus::current_error()});
+                }
+            },
+            failed);
+    } catch (...) {
+        bus::fail(*held, bus::current_error());
+    }
+}
+
+void Service::EnsureBridge(sdbus::Result<>&& result, std::string bridge, std::string address, Variants options) {
+    serve<Action::Network, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return parse_ensure_bridge(bridge, address); },
+        [this](const auto& grant, auto request, auto done) { network_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::DeleteBridge(sdbus::Result<>&& result, std::string bridge, Variants options) {
+    serve<Action::Network, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::DeleteBridge{BridgeName::parse(bridge)}; },
+        [this](const auto& grant, auto request, auto done) { network_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::CreateTap(sdbus::Result<std::string>&& result, std::string vm, std::string bridge, Variants options) {
+    serve<Action::Network, TapName>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::CreateTap{VmId::parse(vm), BridgeName::parse(bridge)}; },
+        [this](const auto& grant, auto request, auto done) { network_.perform(grant, request, done); },
+        [](const auto& held, const TapName& tap) { held.returnResults(tap.str()); });
+}
+
+void Service::DeleteTap(sdbus::Result<>&& result, std::string vm, Variants options) {
+    serve<Action::Network, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::DeleteTap{VmId::parse(vm)}; },
+        [this](const auto& grant, auto request, auto done) { network_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::Launch(sdbus::Result<std::string, uint32_t, std::string, std::string>&& result, std::string vm,
+                     Variants options) {
+    serve<Action::Machine, Launched>(
+        std::move(result), std::move(options), [&](bus::Options& given) { return parse_launch(vm, given); },
+        [this](const auto& grant, auto request, auto done) { machine_.perform(grant, std::move(request), done); },
+        [](const auto& held, const Launched& made) {
+            held.returnResults(made.unit, static_cast<uint32_t>(made.pid), made.api_socket, made.vsock_socket);
+        });
+}
+
+void Service::Inspect(sdbus::Result<Variants>&& result, std::string vm, Variants options) {
+    serve<Action::Machine, Facts>(
+        std::move(result), std::move(options), [&](bus::Options&) { return helper::Inspect{VmId::parse(vm)}; },
+        [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
+        [](const auto& held, const Facts& facts) { held.returnResults(to_variants(facts)); });
+}
+
+void Service::List(sdbus::Result<std::vector<std::string>>&& result, Variants options) {
+    serve<Action::Machine, std::vector<std::string>>(
+        std::move(result), std::move(options), [](bus::Options&) { return helper::List{}; },
+        [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
+        [](const auto& held, const std::vector<std::string>& vms) { held.returnResults(vms); });
+}
+
+void Service::Signal(sdbus::Result<>&& result, std::string vm, std::string signal, Variants options) {
+    serve<Action::Machine, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return SendSignal{VmId::parse(vm), SignalName::parse(signal)}; },
+        [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::Kill(sdbus::Result<>&& result, std::string vm, Variants options) {
+    serve<Action::Machine, Nothing>(
+        std::move(result), std::move(options), [&](bus::Options&) { return helper::Kill{VmId::parse(vm)}; },
+        [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::Cleanup(sdbus::Result<>&& result, std::string vm, Variants options) {
+    serve<Action::Machine, Nothing>(
+        std::move(result), std::move(options), [&](bus::Options&) { return helper::Cleanup{VmId::parse(vm)}; },
+        [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+std::string Service::Version() {
+    return BANGER_VERSION;
+}
+
+} // namespace banger::helper

@@ -1,0 +1,57 @@
+// What outlives the daemon: the VMs and their states, in SQLite. For the loop's thread only.
+#pragma once
+
+#include "base/fd.hpp"
+#include "daemon/vm/vm.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace SQLite {
+class Database;
+}
+
+namespace banger::daemon {
+
+struct VmRow {
+    VmConfig config;
+    VmState state = VmState::Created;
+    std::string exit_reason;
+    uint64_t started_at = 0;
+};
+
+class Store {
+public:
+    /// Opens or makes `folder`/banger.db, and locks it against a second daemon (FailedPrecondition). One that SQLite cannot
+    /// read is renamed to banger.db.corrupt-TIME and a new one begun; set_aside() then names it. One of a later banger is
+    /// refused (FailedPrecondition).
+    static Store open(const std::string& folder);
+    Store(Store&&) noexcept;
+    ~Store();
+
+    /// Where the unreadable database was put, if it was.
+    const std::string& set_aside() const noexcept { return set_aside_; }
+    /// It was there already, whole: what it does not know does not exist.
+    bool is_authoritative() const noexcept { return existed_ && set_aside_.empty(); }
+
+    /// Every VM, oldest first.
+    std::vector<VmRow> vms();
+    /// Throws AlreadyExists when a VM that is not being deleted has the name.
+    void insert(const VmRow& row);
+    void update(const VmId& id, VmState state, std::string_view exit_reason, uint64_t started_at);
+    void remove(const VmId& id);
+
+    std::optional<std::string> setting(const std::string& key);
+    void set_setting(const std::string& key, const std::string& value);
+
+private:
+    Store(OwnedFd lock, std::unique_ptr<SQLite::Database> database);
+    OwnedFd lock_;
+    std::unique_ptr<SQLite::Database> database_;
+    std::string set_aside_;
+    bool existed_ = false;
+};
+
+} // namespace banger::daemon

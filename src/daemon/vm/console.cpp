@@ -1,0 +1,57 @@
+#include "daemon/vm/console.hpp"
+
+#include "base/fd.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace banger::daemon {
+
+namespace {
+
+constexpr off_t tail_bytes = 8192;
+
+/// The log's last bytes without what a terminal would obey.
+std::string read_tail(const std::string& path) {
+    const OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const auto size = file ? ::lseek(file.get(), 0, SEEK_END) : 0;
+    if (size <= 0)
+        return {};
+    std::string text(static_cast<size_t>(std::min(size, tail_bytes)), '\0');
+    const auto n = ::pread(file.get(), text.data(), text.size(), size - static_cast<off_t>(text.size()));
+    text.resize(n < 0 ? 0 : static_cast<size_t>(n));
+    std::erase_if(text, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
+    return text;
+}
+
+} // namespace
+
+std::string last_lines(std::string_view text, size_t lines) {
+    if (lines == 0)
+        return {};
+    while (text.ends_with('\n'))
+        text.remove_suffix(1);
+    size_t begin = text.size();
+    for (size_t i = 0; i < lines; ++i) {
+        begin = begin == 0 ? std::string_view::npos : text.rfind('\n', begin - 1);
+        if (begin == std::string_view::npos)
+            return std::string(text);
+    }
+    return std::string(text.substr(begin + 1));
+}
+
+std::string console_tail(const std::string& path, size_t lines) {
+    return last_lines(read_tail(path), lines);
+}
+
+bool guest_ended_itself(const std::string& console_path) {
+    constexpr std::array<std::string_view, 4> last_words{"reboot: Power down", "reboot: Restarting system",
+                                                         "reboot: System halted", "reboot: machine restart"};
+    const auto tail = console_tail(console_path, 12);
+    return std::any_of(last_words.begin(), last_words.end(),
+                       [&](std::string_view words) { return tail.find(words) != std::string::npos; });
+}
+
+} // namespace banger::daemon

@@ -1,0 +1,72 @@
+#include "daemon/vm/stop.hpp"
+
+#include "agent/client.hpp"
+#include "base/log.hpp"
+#include "base/op_id.hpp"
+#include "daemon/wait.hpp"
+#include "vmm/client.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace banger::daemon {
+
+namespace {
+
+constexpr std::chrono::seconds ask_limit{2};
+constexpr std::chrono::seconds death_limit{5};
+
+/// The guest has agreed to end, by one way or the other.
+void ask_guest(const StopPlan& plan, const std::stop_token& hurry) {
+    const auto deadline = Clock::now() + std::min<std::chrono::milliseconds>(ask_limit, plan.graceful);
+    try {
+        const auto session = agent::connect_hybrid(plan.vsock_socket, agent::agent_port, deadline, hurry);
+        // The agent ends the machine itself shortly before our patience ends: cleaner than a kill.
+        const auto grace = plan.graceful - plan.graceful / 4;
+        agent::shutdown(session.get(), {.mode = agent::ShutdownMode::PowerOff, .grace_ms = static_cast<uint64_t>(grace.count())},
+                        deadline, current_op_id());
+    } catch (const Error& error) {
+        if (hurry.stop_requested())
+            throw;
+        log::debug("the agent does not shut down: " + error.message() + "; pressing ctrl-alt-del");
+        vmm::VmmClient(plan.api_socket, {.timeout = ask_limit, .stop = hurry}).send_ctrl_alt_del();
+    }
+}
+
+/// True when the VMM has ended in time.
+bool shut_down(const StopPlan& plan, const std::stop_token& hurry) {
+    const StopEvent stop(hurry);
+    const auto end = Clock::now() + plan.graceful;
+    try {
+        ask_guest(plan, hurry);
+        wait_any({plan.pidfd->get()}, stop, end, "the guest's shutdown");
+        return true;
+    } catch (const Error& error) {
+        log::debug("the guest did not shut down: " + error.message());
+        return wait_readable(plan.pidfd->get(), 0);
+    }
+}
+
+/// The VMM runs with the owner's uid, so this is ours to do, without asking the helper. False when that was not enough.
+bool kill_directly(int pidfd) {
+    if (::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
+        return false;
+    return wait_readable(pidfd, static_cast<int>(std::chrono::milliseconds(death_limit).count()));
+}
+
+} // namespace
+
+StopResult stop_vmm(const StopPlan& plan, HelperClient& helper, Steps& steps, const std::stop_token& hurry) {
+    if (plan.pidfd && plan.graceful.count() > 0 && !hurry.stop_requested())
+        if (steps.run("shutdown", [&] { return shut_down(plan, hurry); }))
+            return StopResult::Graceful;
+    steps.run("kill", [&] {
+        if (!plan.pidfd || !kill_directly(plan.pidfd->get()))
+            helper.kill(plan.id);
+    });
+    return StopResult::Killed;
+}
+
+} // namespace banger::daemon

@@ -1,0 +1,141 @@
+#include "daemon/vm/vm_object.hpp"
+
+#include "base/log.hpp"
+#include "bus/object_path.hpp"
+#include "daemon/handler.hpp"
+#include "daemon/vm/vm_entry.hpp"
+#include "daemon/vm/vms.hpp"
+
+namespace banger::daemon {
+
+VmObject::VmObject(sdbus::IConnection& connection, VmEntry& entry, Vms& vms)
+    : AdaptorInterfaces(connection, bus::ObjectPath(bus::object_path("vm", entry.config.id.str())))
+    , entry_(entry)
+    , vms_(vms) {
+    registerAdaptor();
+    emitInterfacesAddedSignal({Vm1_adaptor::INTERFACE_NAME});
+}
+
+VmObject::~VmObject() {
+    try {
+        emitInterfacesRemovedSignal({Vm1_adaptor::INTERFACE_NAME});
+    } catch (const std::exception& error) {
+        log::debug("cannot tell that a VM is gone: " + std::string(error.what()));
+    }
+    unregisterAdaptor();
+}
+
+void VmObject::emit_changes() {
+    try {
+        emitPropertiesChangedSignal(Vm1_adaptor::INTERFACE_NAME, {"State", "Pid", "ExitReason", "StartedAt"});
+    } catch (const std::exception& error) {
+        log::debug("cannot tell a VM's changes: " + std::string(error.what()));
+    }
+}
+
+sdbus::ObjectPath VmObject::Start(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        return vms_.start(entry_.shared_from_this(), parse_start(asked), request)->path();
+    });
+}
+
+sdbus::ObjectPath VmObject::Stop(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        return vms_.stop(entry_.shared_from_this(), parse_stop(asked), request)->path();
+    });
+}
+
+sdbus::ObjectPath VmObject::Kill(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        asked.finish();
+        return vms_.kill(entry_.shared_from_this(), request)->path();
+    });
+}
+
+sdbus::ObjectPath VmObject::Delete(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        return vms_.remove(entry_.shared_from_this(), parse_delete(asked), request)->path();
+    });
+}
+
+void VmObject::OpenSession(sdbus::Result<sdbus::UnixFd>&& result, bus::Variants options) {
+    handle_late(getObject(), std::move(options), std::move(result),
+                [&](bus::Options& asked, const Request&, auto& late) {
+                    asked.finish();
+                    vms_.open_session(entry_.shared_from_this(), late);
+                });
+}
+
+std::string VmObject::Id() {
+    return entry_.config.id.str();
+}
+std::string VmObject::Name() {
+    return entry_.config.name.str();
+}
+std::string VmObject::State() {
+    return std::string(vm_state_name(entry_.status.state));
+}
+std::string VmObject::Address() {
+    return entry_.config.address.str();
+}
+std::string VmObject::Image() {
+    return entry_.config.image;
+}
+std::string VmObject::Kernel() {
+    return entry_.config.kernel;
+}
+uint32_t VmObject::Vcpus() {
+    return entry_.config.vcpus;
+}
+uint32_t VmObject::MemoryMiB() {
+    return entry_.config.memory_mib;
+}
+uint64_t VmObject::DiskBytes() {
+    return entry_.config.disk_bytes;
+}
+std::string VmObject::Vmm() {
+    return entry_.config.vmm;
+}
+uint32_t VmObject::Pid() {
+    return static_cast<uint32_t>(entry_.status.pid);
+}
+std::string VmObject::ExitReason() {
+    return entry_.status.exit_reason;
+}
+bool VmObject::Ephemeral() {
+    return entry_.config.ephemeral;
+}
+uint64_t VmObject::CreatedAt() {
+    return entry_.config.created_at;
+}
+uint64_t VmObject::StartedAt() {
+    return entry_.status.started_at;
+}
+
+sdbus::ObjectPath vm_path(const VmEntry& entry) {
+    return sdbus::ObjectPath(bus::object_path("vm", entry.config.id.str()));
+}
+
+bus::Variants vm_properties(const VmEntry& entry) {
+    const auto& vm = entry.config;
+    const auto& status = entry.status;
+    return {
+        {"Id", sdbus::Variant{vm.id.str()}},
+        {"Name", sdbus::Variant{vm.name.str()}},
+        {"State", sdbus::Variant{std::string(vm_state_name(status.state))}},
+        {"Address", sdbus::Variant{vm.address.str()}},
+        {"Image", sdbus::Variant{vm.image}},
+        {"Kernel", sdbus::Variant{vm.kernel}},
+        {"Vcpus", sdbus::Variant{vm.vcpus}},
+        {"MemoryMiB", sdbus::Variant{vm.memory_mib}},
+        {"DiskBytes", sdbus::Variant{vm.disk_bytes}},
+        {"Vmm", sdbus::Variant{vm.vmm}},
+        {"Pid", sdbus::Variant{static_cast<uint32_t>(status.pid)}},
+        {"ExitReason", sdbus::Variant{status.exit_reason}},
+        {"Ephemeral", sdbus::Variant{vm.ephemeral}},
+        {"CreatedAt", sdbus::Variant{vm.created_at}},
+        {"StartedAt", sdbus::Variant{status.started_at}},
+    };
+}
+
+} // namespace banger::daemon

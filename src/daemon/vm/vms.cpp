@@ -1,0 +1,186 @@
+#include "daemon/vm/vms.hpp"
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "daemon/vm/session.hpp"
+
+#include <algorithm>
+
+namespace banger::daemon {
+
+Vms::Vms(Tools tools)
+    : tools_(std::move(tools)) {}
+
+EntryPtr Vms::find(std::string_view name_or_id) const {
+    if (const auto found = entries_.find(std::string(name_or_id)); found != entries_.end() && found->second->object)
+        return found->second;
+    for (const auto& [id, entry] : entries_)
+        if (entry->config.name.str() == name_or_id && entry->status.state != VmState::Deleting)
+            return entry;
+    throw Error(ErrorCode::NotFound, "there is no VM named " + std::string(name_or_id.substr(0, 64)),
+                "`banger vm list --all` shows the VMs");
+}
+
+std::vector<EntryPtr> Vms::list() const {
+    std::vector<EntryPtr> vms;
+    for (const auto& [id, entry] : entries_)
+        if (entry->object)
+            vms.push_back(entry);
+    std::sort(vms.begin(), vms.end(), [](const EntryPtr& a, const EntryPtr& b) {
+        return std::tie(a->config.created_at, a->config.id) < std::tie(b->config.created_at, b->config.id);
+    });
+    return vms;
+}
+
+bool Vms::uses_image(std::string_view name) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& known) {
+        return known.second->object && known.second->config.image == name;
+    });
+}
+
+bool Vms::uses_kernel(std::string_view name) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& known) {
+        return known.second->object && known.second->config.kernel == name;
+    });
+}
+
+bool Vms::idle() const {
+    return tools_.crew.idle() &&
+           std::none_of(entries_.begin(), entries_.end(), [](const auto& known) { return known.second->busy(); });
+}
+
+EntryPtr Vms::add_entry(VmConfig config) {
+    auto paths = vm_paths(tools_.data_dir, config.id);
+    const auto id = config.id.str();
+    return entries_[id] = std::make_shared<VmEntry>(tools_.loop, std::move(config), std::move(paths));
+}
+
+void Vms::put_on_bus(const EntryPtr& entry) {
+    entry->object = std::make_unique<VmObject>(tools_.connection, *entry, *this);
+}
+
+void Vms::set_state(VmEntry& entry, VmState state, std::string_view exit_reason) {
+    auto& status = entry.status;
+    if (status.state == VmState::Deleting)
+        return;
+    if (status.state != state && !may_follow(status.state, state))
+        log::error("VM " + entry.config.id.str() + " goes from " + std::string(vm_state_name(status.state)) + " to " +
+                   std::string(vm_state_name(state)) + ", which was not foreseen");
+    status.state = state;
+    status.exit_reason = exit_reason;
+    try {
+        tools_.store.update(entry.config.id, state, exit_reason, status.started_at);
+    } catch (const Error& error) {
+        // The VM goes on; the next daemon finds out by itself what became of it.
+        log::error("cannot write down the state of VM " + entry.config.id.str() + ": " + error.message());
+    }
+    if (entry.object)
+        entry.object->emit_changes();
+}
+
+void Vms::set_running(const EntryPtr& entry, RunningVmm vmm) {
+    auto& status = entry->status;
+    status.pid = vmm.pid;
+    status.api_socket = std::move(vmm.api_socket);
+    status.vsock_socket = std::move(vmm.vsock_socket);
+    entry->pidfd = std::make_shared<const OwnedFd>(std::move(vmm.pidfd));
+    entry->needs_cleanup = true; // from now on the helper holds something of it
+    entry->exit_watch = FdWatch(entry->pidfd->get(), [this, weak = std::weak_ptr(entry)] {
+        if (const auto known = weak.lock())
+            on_exit(known);
+        return false;
+    });
+    set_state(*entry, VmState::Running, exit_reason::none);
+}
+
+void Vms::forget_vmm(VmEntry& entry) {
+    entry.exit_watch.cancel();
+    entry.pidfd.reset();
+    entry.status.pid = 0;
+    entry.status.api_socket.clear();
+    entry.status.vsock_socket.clear();
+}
+
+bus::Variants Vms::result_of(const VmEntry& entry) const {
+    return {{"vm", sdbus::Variant{vm_path(entry)}},
+            {"id", sdbus::Variant{entry.config.id.str()}},
+            {"name", sdbus::Variant{entry.config.name.str()}}};
+}
+
+JobPtr Vms::make_job(const char* operation, const Request& request, bool cancelable) {
+    return tools_.jobs.make({.id = {},
+                             .operation = operation,
+                             .op_id = request.op_id,
+                             .cancelable = cancelable,
+                             .interactive = request.interactive});
+}
+
+Crew::Task Vms::task_of(const Job& job) const {
+    return {job.spec().op_id, job.spec().interactive, job.stop_token()};
+}
+
+void Vms::open_session(const EntryPtr& entry, const LateSession& late) {
+    if (entry->recovering && entry->busy()) {
+        entry->recovered.push_back([this, entry, late, op_id = current_op_id()] {
+            const OpScope scope(op_id);
+            try {
+                open_session(entry, late);
+            } catch (...) {
+                bus::fail(*late, bus::current_error());
+            }
+        });
+        return;
+    }
+    if (entry->status.state != VmState::Running || entry->recovering)
+        throw Error(ErrorCode::FailedPrecondition,
+                    "VM " + entry->config.name.str() + " is not running (" +
+                        std::string(vm_state_name(entry->status.state)) + ")",
+                    "start it: banger vm start " + entry->config.name.str());
+    daemon::open_session(entry->status.vsock_socket, [late](std::variant<OwnedFd, Error> answer) {
+        if (const auto* error = std::get_if<Error>(&answer))
+            return bus::fail(*late, *error);
+        try {
+            late->returnResults(sdbus::UnixFd(std::get<OwnedFd>(answer).get()));
+        } catch (const std::exception& error) {
+            log::debug("nobody waits for the session: " + std::string(error.what()));
+        }
+    });
+}
+
+void Vms::client_gone(const std::string& name) {
+    for (const auto& entry : list()) {
+        if (entry->tied_to != name)
+            continue;
+        entry->tied_to.clear();
+        const Request request{OpId::make().str(), {}, false};
+        const OpScope scope(request.op_id);
+        log::info("the client that VM " + entry->config.name.str() + " is tied to has left");
+        try {
+            if (entry->config.ephemeral)
+                remove(entry, true, request);
+            else
+                stop(entry, {}, request);
+        } catch (const Error& error) {
+            log::warning("cannot end VM " + entry->config.name.str() + ": " + error.message());
+        }
+    }
+}
+
+void Vms::shut_down() {
+    ending_ = true;
+    const Request request{OpId::make().str(), {}, false};
+    for (const auto& entry : list()) {
+        entry->cancel_starts();
+        const bool goes = entry->config.ephemeral || entry->config.tied;
+        try {
+            if (goes && entry->config.ephemeral)
+                remove(entry, true, request);
+            else if (goes && is_active(entry->status.state))
+                kill(entry, request);
+        } catch (const Error& error) {
+            log::warning("cannot end VM " + entry->config.name.str() + ": " + error.message());
+        }
+    }
+}
+
+} // namespace banger::daemon

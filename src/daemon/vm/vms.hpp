@@ -1,0 +1,124 @@
+// All VMs of the owner: what can be done with them, and in which order it happens. For the loop's thread.
+#pragma once
+
+#include "base/loop.hpp"
+#include "daemon/catalog.hpp"
+#include "daemon/crew.hpp"
+#include "daemon/job/jobs.hpp"
+#include "daemon/requests.hpp"
+#include "daemon/store/store.hpp"
+#include "daemon/vm/start.hpp"
+#include "daemon/vm/stop.hpp"
+#include "daemon/vm/vm_entry.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace banger::daemon {
+
+using EntryPtr = std::shared_ptr<VmEntry>;
+using JobPtr = std::shared_ptr<Job>;
+using LateSession = std::shared_ptr<sdbus::Result<sdbus::UnixFd>>;
+
+class Vms {
+public:
+    /// What it works with; all must outlive it.
+    struct Tools {
+        Loop& loop;
+        sdbus::IConnection& connection;
+        Store& store;
+        Jobs& jobs;
+        Crew& crew;
+        Catalog& catalog;
+        std::string data_dir;
+        unsigned uid;
+    };
+    explicit Vms(Tools tools);
+    Vms(const Vms&) = delete;
+
+    /// Takes the VMs from the store onto the bus, and begins to find out what became of them.
+    void load();
+
+    /// By name or id. Throws NotFound.
+    EntryPtr find(std::string_view name_or_id) const;
+    /// Oldest first, without those that are being deleted and have no VMM any more.
+    std::vector<EntryPtr> list() const;
+    bool uses_image(std::string_view name) const;
+    bool uses_kernel(std::string_view name) const;
+
+    JobPtr create(const CreateRequest& wanted, const Request& request);
+    JobPtr start(const EntryPtr& entry, std::chrono::milliseconds ready_timeout, const Request& request);
+    JobPtr stop(const EntryPtr& entry, const StopRequest& wanted, const Request& request);
+    JobPtr kill(const EntryPtr& entry, const Request& request);
+    JobPtr remove(const EntryPtr& entry, bool force, const Request& request);
+    void open_session(const EntryPtr& entry, const LateSession& late);
+
+    /// A client left the bus: what is tied to it ends.
+    void client_gone(const std::string& name);
+    /// The daemon ends: starts are taken back, tied and ephemeral VMs end, others go on running.
+    void shut_down();
+    /// Nothing is under way.
+    bool idle() const;
+
+private:
+    // vms.cpp
+    EntryPtr add_entry(VmConfig config);
+    void put_on_bus(const EntryPtr& entry);
+    /// Writes it down and tells the bus. A VM that is being deleted stays so.
+    void set_state(VmEntry& entry, VmState state, std::string_view exit_reason);
+    void set_running(const EntryPtr& entry, RunningVmm vmm);
+    void forget_vmm(VmEntry& entry);
+    bus::Variants result_of(const VmEntry& entry) const;
+    JobPtr make_job(const char* operation, const Request& request, bool cancelable);
+    Crew::Task task_of(const Job& job) const;
+
+    // vms_create.cpp
+    VmConfig configure(const CreateRequest& wanted);
+    Ipv4Cidr network();
+    bool name_is_taken(std::string_view name) const;
+
+    // vms_start.cpp
+    void enqueue_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout);
+    void begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout);
+    StartPlan plan_start(const VmEntry& entry, std::chrono::milliseconds ready_timeout);
+    void start_failed(const EntryPtr& entry, const JobPtr& job, const Error& error);
+
+    // vms_stop.cpp
+    JobPtr enqueue_stop(const EntryPtr& entry, OpKind kind, const StopRequest& wanted, const Request& request);
+    void begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest& wanted);
+    void stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> outcome);
+    StopPlan plan_stop(const VmEntry& entry, std::chrono::milliseconds graceful) const;
+    void on_exit(const EntryPtr& entry);
+
+    // vms_delete.cpp
+    void doom(VmEntry& entry);
+    void enqueue_delete(const EntryPtr& entry, const JobPtr& job);
+    void begin_delete(const EntryPtr& entry, const JobPtr& job);
+    void end_delete(const EntryPtr& entry, const JobPtr& job);
+    void leave(const EntryPtr& entry, const JobPtr& job);
+    /// Removes, behind everybody's back, what the helper holds of it, and of a deleted one the rest; tries again later when that fails.
+    void enqueue_cleanup(const EntryPtr& entry);
+    void begin_cleanup(const EntryPtr& entry);
+    void cleaned_up(const EntryPtr& entry, bool all, const Outcome<Nothing>& outcome);
+    void retry_later(const EntryPtr& entry, std::function<void()> task);
+
+    // vms_recovery.cpp
+    void enqueue_recovery(const EntryPtr& entry);
+    void begin_recovery(const EntryPtr& entry);
+    void recovered(const EntryPtr& entry, Outcome<std::shared_ptr<RunningVmm>> outcome);
+    void settle(const EntryPtr& entry, const std::shared_ptr<RunningVmm>& vmm);
+    void survey();
+    void surveyed(const std::vector<std::string>& ids);
+    void remove_leftovers();
+
+    Tools tools_;
+    std::map<std::string, EntryPtr> entries_; ///< by id
+    bool bridge_is_up_ = false;
+    bool ending_ = false;
+};
+
+} // namespace banger::daemon

@@ -1,0 +1,161 @@
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "daemon/vm/recovery.hpp"
+#include "daemon/vm/vms.hpp"
+
+#include <filesystem>
+
+namespace banger::daemon {
+
+void Vms::load() {
+    const OpScope scope(OpId::make().str());
+    for (auto& row : tools_.store.vms()) {
+        const auto entry = add_entry(std::move(row.config));
+        entry->status.state = row.state;
+        entry->status.exit_reason = row.exit_reason;
+        entry->status.started_at = row.started_at;
+        entry->needs_cleanup = is_active(row.state) || row.state == VmState::Deleting;
+        if (row.state == VmState::Deleting) {
+            enqueue_cleanup(entry);
+            continue;
+        }
+        put_on_bus(entry);
+        if (is_active(row.state) || entry->config.ephemeral)
+            enqueue_recovery(entry);
+    }
+    remove_leftovers();
+    survey();
+}
+
+void Vms::enqueue_recovery(const EntryPtr& entry) {
+    entry->recovering = true;
+    entry->enqueue_front({.kind = OpKind::Recover, .job = nullptr, .begin = [this, entry, op_id = current_op_id()] {
+                              const OpScope scope(op_id);
+                              begin_recovery(entry);
+                          }});
+}
+
+void Vms::begin_recovery(const EntryPtr& entry) {
+    // A tie does not outlive the daemon: who holds the other end is not known any more.
+    const bool adopt = entry->status.state == VmState::Running && !entry->config.ephemeral && !entry->config.tied;
+    const RecoveryPlan plan{entry->config.id, entry->paths, adopt};
+    tools_.crew.run<std::shared_ptr<RunningVmm>>(
+        {current_op_id(), false, {}},
+        [plan](HelperClient& helper, const std::stop_token&) -> std::shared_ptr<RunningVmm> {
+            auto vmm = recover_vm(plan, helper);
+            return vmm ? std::make_shared<RunningVmm>(std::move(*vmm)) : nullptr;
+        },
+        [this, entry](Outcome<std::shared_ptr<RunningVmm>> outcome) { recovered(entry, std::move(outcome)); });
+}
+
+void Vms::recovered(const EntryPtr& entry, Outcome<std::shared_ptr<RunningVmm>> outcome) {
+    if (const auto* error = std::get_if<Error>(&outcome)) {
+        if (entry->retries == 0)
+            log::warning("cannot find out what became of VM " + entry->config.name.str() + ": " + error->message() +
+                         "; it is tried again");
+        retry_later(entry, [this, entry] {
+            if (entry->recovering)
+                enqueue_recovery(entry);
+        });
+    } else {
+        entry->recovering = false;
+        entry->retries = 0;
+        settle(entry, std::move(std::get<0>(outcome)));
+    }
+    entry->finished();
+    for (const auto& waiting : std::exchange(entry->recovered, {}))
+        tools_.loop.post(waiting);
+}
+
+/// What is known now goes into the state.
+void Vms::settle(const EntryPtr& entry, const std::shared_ptr<RunningVmm>& vmm) {
+    if (vmm) {
+        log::info("VM " + entry->config.name.str() + " still runs");
+        return set_running(entry, std::move(*vmm));
+    }
+    entry->needs_cleanup = false;
+    switch (entry->status.state) {
+    case VmState::Running:
+        set_state(*entry, VmState::Stopped, entry->config.tied ? exit_reason::stopped : exit_reason::vmm_died);
+        break;
+    case VmState::Starting:
+        set_state(*entry, VmState::Failed, exit_reason::start_failed);
+        break;
+    case VmState::Stopping:
+        set_state(*entry, VmState::Stopped, exit_reason::stopped);
+        break;
+    default:
+        break;
+    }
+    if (entry->config.ephemeral) {
+        doom(*entry);
+        entry->object.reset();
+        enqueue_delete(entry, nullptr);
+    }
+}
+
+/// What the helper holds of this owner beyond what is being recovered anyway.
+void Vms::survey() {
+    tools_.crew.run<std::vector<std::string>>(
+        {current_op_id(), false, {}},
+        [](HelperClient& helper, const std::stop_token&) { return helper.list(); },
+        [this](Outcome<std::vector<std::string>> outcome) {
+            if (const auto* error = std::get_if<Error>(&outcome))
+                log::warning("cannot ask the helper what it holds: " + error->message());
+            else
+                surveyed(std::get<0>(outcome));
+        });
+}
+
+void Vms::surveyed(const std::vector<std::string>& ids) {
+    for (const auto& text : ids) {
+        const auto known = entries_.find(text);
+        if (known == entries_.end()) {
+            log::info("removing what is left of VM " + text + ", which nobody knows");
+            tools_.crew.run<Nothing>(
+                {current_op_id(), false, {}},
+                [id = VmId::parse(text)](HelperClient& helper, const std::stop_token&) {
+                    helper.cleanup(id);
+                    return Nothing{};
+                },
+                [text](const Outcome<Nothing>& outcome) {
+                    if (const auto* error = std::get_if<Error>(&outcome))
+                        log::warning("cannot remove what is left of VM " + text + ": " + error->message());
+                });
+        } else if (const auto& entry = known->second; !entry->busy() && !is_active(entry->status.state)) {
+            entry->needs_cleanup = true;
+            enqueue_cleanup(entry);
+        }
+    }
+}
+
+/// Folders of VMs that nobody knows: of a VM that was deleted while the daemon died. Only where the database is the one that
+/// knew them.
+void Vms::remove_leftovers() {
+    const auto folder = tools_.data_dir + "/vms";
+    std::vector<std::string> leftovers;
+    std::error_code none;
+    for (const auto& found : std::filesystem::directory_iterator(folder, none))
+        if (!entries_.contains(found.path().filename().string()))
+            leftovers.push_back(found.path().string());
+    if (leftovers.empty())
+        return;
+    if (!tools_.store.is_authoritative()) {
+        log::warning(std::to_string(leftovers.size()) + " folders in " + folder +
+                     " belong to VMs that the database does not know; they are kept");
+        return;
+    }
+    tools_.crew.run<Nothing>(
+        {current_op_id(), false, {}},
+        [leftovers](HelperClient&, const std::stop_token&) {
+            for (const auto& path : leftovers)
+                remove_tree(path);
+            return Nothing{};
+        },
+        [](const Outcome<Nothing>& outcome) {
+            if (const auto* error = std::get_if<Error>(&outcome))
+                log::warning("cannot remove what is left of a deleted VM: " + error->message());
+        });
+}
+
+} // namespace banger::daemon

@@ -1,0 +1,103 @@
+#include "base/log.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/host.hpp"
+#include "daemon/network_plan.hpp"
+#include "daemon/vm/vms.hpp"
+
+namespace banger::daemon {
+
+JobPtr Vms::start(const EntryPtr& entry, std::chrono::milliseconds ready_timeout, const Request& request) {
+    if (ending_)
+        throw Error(ErrorCode::Unavailable, "the daemon is about to end", "call again: it is started anew");
+    if (entry->status.state == VmState::Deleting)
+        throw Error(ErrorCode::FailedPrecondition, "VM " + entry->config.name.str() + " is being deleted");
+    const auto job = make_job("vm-start", request, true);
+    enqueue_start(entry, job, ready_timeout);
+    return job;
+}
+
+void Vms::enqueue_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout) {
+    if (!entry->busy() && !is_active(entry->status.state))
+        set_state(*entry, VmState::Starting, exit_reason::none);
+    entry->enqueue({.kind = OpKind::Start, .job = job, .begin = [this, entry, job, ready_timeout] {
+                        const OpScope scope(job->spec().op_id);
+                        begin_start(entry, job, ready_timeout);
+                    }});
+}
+
+StartPlan Vms::plan_start(const VmEntry& entry, std::chrono::milliseconds ready_timeout) {
+    const auto& vm = entry.config;
+    require_memory(vm.memory_mib, host_memory_mib()); // the VM may have been made on another day, with more of it
+    StartPlan plan{.vm = vm,
+                   .paths = entry.paths,
+                   .rootfs = {},
+                   .kernel = {},
+                   .bridge = bridge_name(tools_.uid),
+                   .boot = {.bridge = network(), .transport = guest_transport(), .has_root = !vm.image.empty()},
+                   .bridge_is_up = bridge_is_up_,
+                   .clean_first = entry.needs_cleanup,
+                   .ready_timeout = ready_timeout};
+    if (!vm.image.empty())
+        plan.rootfs = tools_.catalog.image(StoreName::parse(vm.image, "image name")).path;
+    if (!vm.kernel.empty())
+        plan.kernel = tools_.catalog.kernel(StoreName::parse(vm.kernel, "kernel name"));
+    return plan;
+}
+
+void Vms::begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout) {
+    if (job->stop_token().stop_requested() || entry->status.state == VmState::Deleting)
+        return start_failed(entry, job, Error(ErrorCode::Cancelled, "cancelled before it began"));
+    if (entry->recovering)
+        return start_failed(entry, job,
+                            Error(ErrorCode::Unavailable, "what became of the VM is not known: the helper cannot be asked",
+                                  "`banger doctor` tells why; try again then"));
+    if (entry->status.state == VmState::Running) {
+        job->succeed(result_of(*entry));
+        return entry->finished();
+    }
+    try {
+        const auto plan = plan_start(*entry, ready_timeout);
+        entry->retry.cancel();
+        entry->needs_cleanup = true;
+        set_state(*entry, VmState::Starting, exit_reason::none);
+        tools_.crew.run<std::shared_ptr<RunningVmm>>(
+            task_of(*job),
+            [plan, sink = tools_.jobs.step_sink(job)](HelperClient& helper, const std::stop_token& stop) {
+                Steps steps(sink, stop);
+                return std::make_shared<RunningVmm>(start_vm(plan, helper, steps));
+            },
+            [this, entry, job](Outcome<std::shared_ptr<RunningVmm>> outcome) {
+                if (const auto* error = std::get_if<Error>(&outcome))
+                    return start_failed(entry, job, *error);
+                bridge_is_up_ = true;
+                entry->status.started_at = now_microseconds();
+                set_running(entry, std::move(*std::get<0>(outcome)));
+                job->succeed(result_of(*entry));
+                entry->finished();
+            });
+    } catch (...) {
+        start_failed(entry, job, bus::current_error());
+    }
+}
+
+/// The worker has taken back what it did; where it could not, the cleanup that follows tries again.
+void Vms::start_failed(const EntryPtr& entry, const JobPtr& job, const Error& error) {
+    if (error.step() == "network")
+        bridge_is_up_ = false;
+    if (!entry->recovering && entry->status.state == VmState::Starting) {
+        const bool cancelled = error.code() == ErrorCode::Cancelled;
+        set_state(*entry, cancelled ? VmState::Stopped : VmState::Failed,
+                  cancelled ? exit_reason::stopped : exit_reason::start_failed);
+        if (entry->config.ephemeral) {
+            doom(*entry);
+            entry->object.reset();
+            enqueue_delete(entry, nullptr);
+        } else if (entry->needs_cleanup) {
+            enqueue_cleanup(entry);
+        }
+    }
+    job->fail(error);
+    entry->finished();
+}
+
+} // namespace banger::daemon

@@ -1,0 +1,152 @@
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "daemon/store/store.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <filesystem>
+
+using namespace banger;
+using namespace banger::daemon;
+
+namespace {
+
+struct Folder {
+    std::string path;
+    Folder() {
+        char name[] = "/tmp/banger-store-XXXXXX";
+        path = ::mkdtemp(name);
+    }
+    Folder(const Folder&) = delete;
+    ~Folder() { remove_tree(path); }
+};
+
+VmRow row(const std::string& id, const std::string& name, const std::string& address, uint64_t created_at = 1) {
+    return {{.id = VmId::parse(id),
+             .name = DnsLabel::parse(name, "name"),
+             .image = "bookworm",
+             .kernel = "cloud",
+             .vcpus = 3,
+             .memory_mib = 768,
+             .disk_bytes = uint64_t{5} << 40,
+             .address = Ipv4Address::parse(address),
+             .vmm = "null",
+             .null_mode = "never-ready",
+             .ephemeral = true,
+             .tied = true,
+             .created_at = created_at},
+            VmState::Created,
+            "",
+            0};
+}
+
+} // namespace
+
+TEST_CASE("VMs come back as they were written, oldest first, whoever opens the store") {
+    const Folder folder;
+    {
+        auto store = Store::open(folder.path);
+        CHECK_FALSE(store.is_authoritative());
+        store.insert(row("aaaaaaaaaaaa", "younger", "172.16.0.2", 20));
+        store.insert(row("bbbbbbbbbbbb", "older", "172.16.0.3", 10));
+        store.update(VmId::parse("aaaaaaaaaaaa"), VmState::Running, "killed", 77);
+    }
+    auto store = Store::open(folder.path);
+    CHECK(store.is_authoritative());
+    const auto rows = store.vms();
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0].config.name.str() == "older");
+    const auto& vm = rows[1].config;
+    CHECK(vm.name.str() == "younger");
+    CHECK(vm.image == "bookworm");
+    CHECK(vm.kernel == "cloud");
+    CHECK(vm.vcpus == 3);
+    CHECK(vm.memory_mib == 768);
+    CHECK(vm.disk_bytes == uint64_t{5} << 40);
+    CHECK(vm.address.str() == "172.16.0.2");
+    CHECK(vm.vmm == "null");
+    CHECK(vm.null_mode == "never-ready");
+    CHECK(vm.ephemeral);
+    CHECK(vm.tied);
+    CHECK(rows[1].state == VmState::Running);
+    CHECK(rows[1].exit_reason == "killed");
+    CHECK(rows[1].started_at == 77);
+}
+
+TEST_CASE("a name is taken once, and free again while its VM is being deleted") {
+    const Folder folder;
+    auto store = Store::open(folder.path);
+    store.insert(row("aaaaaaaaaaaa", "box", "172.16.0.2"));
+    CHECK_THROWS_AS(store.insert(row("bbbbbbbbbbbb", "box", "172.16.0.3")), Error);
+    store.update(VmId::parse("aaaaaaaaaaaa"), VmState::Deleting, "", 0);
+    store.insert(row("bbbbbbbbbbbb", "box", "172.16.0.3"));
+    store.remove(VmId::parse("aaaaaaaaaaaa"));
+    store.remove(VmId::parse("aaaaaaaaaaaa"));
+    CHECK(store.vms().size() == 1);
+}
+
+TEST_CASE("settings are kept") {
+    const Folder folder;
+    auto store = Store::open(folder.path);
+    CHECK_FALSE(store.setting("network"));
+    store.set_setting("network", "172.16.0.1/22");
+    store.set_setting("network", "172.16.4.1/22");
+    CHECK(store.setting("network") == "172.16.4.1/22");
+}
+
+TEST_CASE("two daemons do not share a store") {
+    const Folder folder;
+    const auto first = Store::open(folder.path);
+    try {
+        Store::open(folder.path);
+        FAIL("opened twice");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::FailedPrecondition);
+        CHECK_FALSE(error.hint().empty());
+    }
+}
+
+TEST_CASE("a damaged database is kept aside, and a new one begun") {
+    const Folder folder;
+    write_file_atomically(folder.path + "/banger.db", std::string(8192, 'x'));
+    auto store = Store::open(folder.path);
+    CHECK(store.set_aside().starts_with(folder.path + "/banger.db.corrupt-"));
+    CHECK(read_file(store.set_aside()) == std::string(8192, 'x'));
+    CHECK_FALSE(store.is_authoritative());
+    CHECK(store.vms().empty());
+    store.insert(row("aaaaaaaaaaaa", "box", "172.16.0.2"));
+}
+
+TEST_CASE("a torn database is noticed at the opening") {
+    const Folder folder;
+    {
+        auto store = Store::open(folder.path);
+        for (int i = 0; i < 200; ++i)
+            store.insert(row("aaaaaaaaa" + std::to_string(100 + i), "box" + std::to_string(i),
+                             "172.16.1." + std::to_string(i)));
+    }
+    const auto path = folder.path + "/banger.db";
+    auto bytes = read_file(path);
+    for (size_t at = 4096; at + 64 < bytes.size(); at += 4096)
+        bytes.replace(at, 64, 64, '\xff');
+    write_file_atomically(path, bytes);
+    auto store = Store::open(folder.path);
+    CHECK_FALSE(store.set_aside().empty());
+    CHECK(store.vms().empty());
+}
+
+TEST_CASE("a database of a later banger is refused, and left alone") {
+    const Folder folder;
+    {
+        SQLite::Database later(folder.path + "/banger.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        later.exec("PRAGMA user_version = 99");
+    }
+    try {
+        Store::open(folder.path);
+        FAIL("opened");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::FailedPrecondition);
+    }
+    CHECK(std::filesystem::exists(folder.path + "/banger.db"));
+}

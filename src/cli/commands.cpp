@@ -1,0 +1,28 @@
+#include "cli/command.hpp"
+
+namespace banger::cli {
+
+const std::vector<Command>& commands() {
+    static const std::vector<Command> table{
+        {"vm", "run", "Run a command, or a shell, in a new VM", vm_run, true},
+        {"vm", "create", "Make a VM", vm_create},
+        {"vm", "start", "Start VMs", vm_start},
+        {"vm", "stop", "Shut VMs down", vm_stop},
+        {"vm", "kill", "Stop VMs without asking the guest", vm_kill},
+        {"vm", "delete", "Remove VMs and their disks", vm_delete},
+        {"vm", "list", "List VMs", vm_list},
+        {"vm", "show", "Show all about a VM", vm_show},
+        {"vm", "exec", "Run a command in a running VM", vm_exec, true},
+        {"kernel", "import", "Make a kernel usable for guests", kernel_import},
+        {"kernel", "list", "List kernels", kernel_list},
+        {"kernel", "delete", "Remove kernels", kernel_delete},
+        {"image", "build", "Make an image from distribution packages", image_build},
+        {"image", "list", "List images", image_list},
+        {"image", "delete", "Remove images", image_delete},
+        {"", "ps", "List running VMs", vm_list},
+        {"", "version", "Show the versions of banger's parts", version},
+    };
+    return table;
+}
+
+} // namespace banger::cli

@@ -1,0 +1,90 @@
+#include "cli/vm_info.hpp"
+
+#include "base/size.hpp"
+#include "cli/properties.hpp"
+
+namespace banger::cli {
+
+namespace {
+
+constexpr uint64_t mib = uint64_t{1} << 20;
+
+std::string memory(const VmInfo& vm) {
+    return human_size(vm.memory_mib * mib);
+}
+
+} // namespace
+
+bool VmInfo::active() const {
+    return state != "created" && state != "stopped" && state != "failed";
+}
+
+VmInfo vm_info(const bus::Variants& properties) {
+    VmInfo vm;
+    vm.id = property<std::string>(properties, "Id");
+    vm.name = property<std::string>(properties, "Name");
+    vm.state = property<std::string>(properties, "State");
+    vm.address = property<std::string>(properties, "Address");
+    vm.image = property<std::string>(properties, "Image");
+    vm.kernel = property<std::string>(properties, "Kernel");
+    vm.vcpus = property<uint32_t>(properties, "Vcpus");
+    vm.memory_mib = property<uint32_t>(properties, "MemoryMiB");
+    vm.disk_bytes = property<uint64_t>(properties, "DiskBytes");
+    vm.vmm = property<std::string>(properties, "Vmm");
+    vm.pid = property<uint32_t>(properties, "Pid");
+    vm.exit_reason = property<std::string>(properties, "ExitReason");
+    vm.ephemeral = property<bool>(properties, "Ephemeral");
+    vm.created_at = property<uint64_t>(properties, "CreatedAt");
+    vm.started_at = property<uint64_t>(properties, "StartedAt");
+    return vm;
+}
+
+Json vm_json(const VmInfo& vm) {
+    return {{"id", vm.id},
+            {"name", vm.name},
+            {"state", vm.state},
+            {"address", vm.address},
+            {"image", vm.image},
+            {"kernel", vm.kernel},
+            {"vcpus", vm.vcpus},
+            {"memory_mib", vm.memory_mib},
+            {"disk_bytes", vm.disk_bytes},
+            {"vmm", vm.vmm},
+            {"pid", vm.pid},
+            {"exit_reason", vm.exit_reason},
+            {"ephemeral", vm.ephemeral},
+            {"created_at", time_json(vm.created_at)},
+            {"started_at", time_json(vm.started_at)}};
+}
+
+std::string vm_table(const std::vector<VmInfo>& vms, uint64_t now) {
+    Table table({"NAME", "STATE", "IMAGE", "ADDRESS", "CPUS", "MEMORY", "CREATED"});
+    for (const auto& vm : vms)
+        table.add({vm.name, vm.state, vm.image, vm.address, std::to_string(vm.vcpus), memory(vm),
+                   age(vm.created_at, now)});
+    return table.text();
+}
+
+std::string vm_description(const VmInfo& vm, uint64_t now) {
+    const auto when = [now](uint64_t time) {
+        return time == 0 ? std::string("never")
+                         : time_json(time).get<std::string>() + " (" + age(time, now) + ")";
+    };
+    return describe({{"Name", vm.name},
+                     {"Id", vm.id},
+                     {"State", vm.state},
+                     {"Exit reason", vm.exit_reason},
+                     {"Address", vm.address},
+                     {"Image", vm.image},
+                     {"Kernel", vm.kernel},
+                     {"CPUs", std::to_string(vm.vcpus)},
+                     {"Memory", memory(vm)},
+                     {"Disk", human_size(vm.disk_bytes)},
+                     {"VMM", vm.vmm},
+                     {"Process", vm.pid == 0 ? "" : std::to_string(vm.pid)},
+                     {"Ephemeral", vm.ephemeral ? "yes" : "no"},
+                     {"Created", when(vm.created_at)},
+                     {"Started", when(vm.started_at)}});
+}
+
+} // namespace banger::cli

@@ -30,6 +30,11 @@ if(BANGER_SANITIZE)
   target_link_options(banger_settings INTERFACE -fsanitize=${BANGER_SANITIZE})
 endif()
 
+if(BANGER_FUZZ)
+  # Coverage in the libraries too: a fuzzer that sees only its own file searches blindly.
+  target_compile_options(banger_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # banger_library(name SOURCES… LINK…): a static library of one folder.
 function(banger_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})

@@ -11,7 +11,8 @@
 
 namespace banger::agent {
 
-/// Blocks the signals that stay() waits for, so that none is lost before it does; call it before the first fork.
+/// Blocks the signals that stay() waits for, so that none is lost before it does; call it before the first
+/// fork.
 void block_signals() noexcept;
 
 /// The program that this boot hands over to; empty: the agent stays PID 1. With `auto` that is the first

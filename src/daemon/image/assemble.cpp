@@ -74,8 +74,7 @@ ImageAssembler::ImageAssembler(const std::string& path, uint64_t size, AssembleO
     , options_(std::move(options))
     , stop_(std::move(stop)) {
     result_.virtual_size = fitted_ ? fitted_start : size / Ext4Volume::block_size * Ext4Volume::block_size;
-    make_ext4(path_, result_.virtual_size, {false, bytes_per_inode});
-    writer_.emplace(path_);
+    writer_.emplace(path_, result_.virtual_size, Ext4Options{false, bytes_per_inode});
 }
 
 ImageAssembler::ImageAssembler(const std::string& path, AssembleOptions options, std::stop_token stop)

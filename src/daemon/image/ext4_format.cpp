@@ -25,10 +25,10 @@ constexpr uint32_t small_journal = 1024;    // blocks; the least that ext4 takes
 constexpr uint32_t journal = 4096;          // 16 MiB: throwaway disks have small transactions
 constexpr uint64_t small_disk = 128 << 20;
 
-/// The same as mke2fs's ext4 without what needs kernels after 4.x.
+/// The same as mke2fs's ext4, without what needs kernels after 4.x, and without the 2 MiB that are kept for
+/// growing while mounted: disks grow at rest here, where resize2fs moves what is in the way.
 void set_features(ext2_super_block& super) {
-    super.s_feature_compat =
-        EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_RESIZE_INODE | EXT2_FEATURE_COMPAT_DIR_INDEX;
+    super.s_feature_compat = EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_DIR_INDEX;
     super.s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
                                EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG;
     super.s_feature_ro_compat = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
@@ -83,7 +83,6 @@ void make_first_inodes(ext2_filsys fs) {
         ::ext2fs_inode_alloc_stats2(fs, ino, +1, 0);
     ext2fs_mark_ib_dirty(fs);
     check_ext2(::ext2fs_mkdir(fs, EXT2_ROOT_INO, 0, "lost+found"), "make lost+found");
-    check_ext2(::ext2fs_create_resize_inode(fs), "leave room to grow");
 }
 
 void format(ext2_filsys fs, uint64_t bytes, const Ext4Options& options) {
@@ -101,7 +100,7 @@ void format(ext2_filsys fs, uint64_t bytes, const Ext4Options& options) {
 
 } // namespace
 
-void make_ext4(const std::string& path, uint64_t bytes, const Ext4Options& options) {
+ext2_filsys begin_ext4(const std::string& path, uint64_t bytes, const Ext4Options& options) {
     if (bytes < smallest || bytes > largest)
         throw Error(ErrorCode::InvalidArgument, "an image of " + human_size(bytes) + " is out of range",
                     "from " + human_size(smallest) + " to " + human_size(largest));
@@ -116,12 +115,16 @@ void make_ext4(const std::string& path, uint64_t bytes, const Ext4Options& optio
                "begin a filesystem in " + path);
     try {
         format(fs, bytes, options);
-        close_unsynced(fs);
     } catch (...) {
-        if (fs)
-            ::ext2fs_free(fs);
+        ::ext2fs_free(fs);
         throw;
     }
+    return fs;
+}
+
+void make_ext4(const std::string& path, uint64_t bytes, const Ext4Options& options) {
+    auto* fs = begin_ext4(path, bytes, options);
+    close_unsynced(fs);
 }
 
 } // namespace banger

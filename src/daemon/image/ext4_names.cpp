@@ -154,7 +154,7 @@ void Ext4Writer::write_entries(ImageNode& directory, ContentWriter& content, uin
 }
 
 void Ext4Writer::write_directory(ImageNode& directory) {
-    if (directory.inode == EXT2_ROOT_INO) { // mke2fs gave it a block; it gets new ones
+    if (directory.inode == EXT2_ROOT_INO) { // it was born with a block, and gets new ones
         auto old = volume_.read_inode(directory.inode);
         volume_.free_blocks(directory.inode, old);
     }

@@ -25,6 +25,10 @@ public:
 
     /// Opens what make_ext4() made.
     explicit Ext4Volume(const std::string& path);
+    /// Takes over what begin_ext4() gave.
+    explicit Ext4Volume(ext2_filsys begun) noexcept
+        : fs_(begun)
+        , goal_(begun->super->s_first_data_block) {}
     Ext4Volume(const Ext4Volume&) = delete;
     ~Ext4Volume();
 

@@ -69,9 +69,19 @@ ContentSource content_of(std::string_view bytes) {
 Ext4Writer::Ext4Writer(const std::string& path)
     : volume_(path)
     , free_bytes_before_(volume_.free_bytes()) {
+    adopt_first_inodes();
+}
+
+Ext4Writer::Ext4Writer(const std::string& path, uint64_t bytes, const Ext4Options& options)
+    : volume_(begin_ext4(path, bytes, options))
+    , free_bytes_before_(volume_.free_bytes()) {
+    adopt_first_inodes();
+}
+
+void Ext4Writer::adopt_first_inodes() {
     root_.inode = EXT2_ROOT_INO;
     root_.attributes = std::make_unique<Attributes>();
-    // mke2fs made it, and e2fsck wants it there.
+    // It was made with the filesystem, and e2fsck wants it there.
     ext2_ino_t lost = 0;
     if (::ext2fs_namei(volume_.get(), EXT2_ROOT_INO, EXT2_ROOT_INO, "lost+found", &lost) == 0) {
         auto& node = root_.children["lost+found"];

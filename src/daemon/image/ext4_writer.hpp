@@ -1,6 +1,7 @@
 // Writes files into a fresh ext4 image without mounting it and without being root.
 #pragma once
 
+#include "daemon/image/ext4_format.hpp"
 #include "daemon/image/ext4_volume.hpp"
 #include "daemon/image/image_tree.hpp"
 
@@ -24,6 +25,8 @@ class Ext4Writer {
 public:
     /// Opens what make_ext4() made.
     explicit Ext4Writer(const std::string& path);
+    /// Makes it first.
+    Ext4Writer(const std::string& path, uint64_t bytes, const Ext4Options& options);
 
     void directory(std::string_view path, const Attributes& attributes);
     /// `size` bytes; content past it is an Error, a shorter one ends in a hole.
@@ -52,6 +55,7 @@ public:
     Written finish();
 
 private:
+    void adopt_first_inodes();
     ImageNode& parent_of(std::vector<std::string>& components);
     ImageNode& add_node(ImageNode& parent, const std::string& name, FileKind kind);
     ImageNode& place(std::string_view path, FileKind kind);

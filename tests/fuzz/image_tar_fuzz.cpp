@@ -14,7 +14,7 @@
 
 namespace {
 
-/// One image per process: mke2fs for each input would be most of the time.
+/// One image per process: to format for each input would be most of the time.
 struct Template {
     // In memory where there is such a place: closing an image waits for the disk.
     std::string path = (std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp") +

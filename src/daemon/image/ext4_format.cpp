@@ -106,17 +106,19 @@ ext2_filsys begin_ext4(const std::string& path, uint64_t bytes, const Ext4Option
                     "from " + human_size(smallest) + " to " + human_size(largest));
     const auto file = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     bytes = bytes / block_size * block_size;
-    if (::ftruncate(file.get(), static_cast<off_t>(bytes)) < 0)
-        throw_errno("make a file of " + human_size(bytes) + ": " + path);
-    auto super = parameters(bytes, options);
     ext2_filsys fs = nullptr;
-    check_ext2(::ext2fs_initialize(path.c_str(), EXT2_FLAG_EXCLUSIVE | EXT2_FLAG_64BITS, &super,
-                                   unix_io_manager, &fs),
-               "begin a filesystem in " + path);
     try {
+        if (::ftruncate(file.get(), static_cast<off_t>(bytes)) < 0)
+            throw_errno("make a file of " + human_size(bytes) + ": " + path);
+        auto super = parameters(bytes, options);
+        check_ext2(::ext2fs_initialize(path.c_str(), EXT2_FLAG_EXCLUSIVE | EXT2_FLAG_64BITS, &super,
+                                       unix_io_manager, &fs),
+                   "begin a filesystem in " + path);
         format(fs, bytes, options);
     } catch (...) {
-        ::ext2fs_free(fs);
+        if (fs)
+            ::ext2fs_free(fs);
+        ::unlink(path.c_str());
         throw;
     }
     return fs;

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace banger;
 using namespace banger::test;
@@ -299,7 +300,10 @@ TEST_CASE("a work disk is clean, sparse, and ready for an overlay") {
     CHECK(has(debugfs(path, "stat /upper"), "Mode:  0755"));
     CHECK(has(debugfs(path, "stat /work"), "Mode:  0700"));
     CHECK(has(debugfs(path, "stats"), "has_journal"));
-    CHECK_THROWS_AS(make_work_disk(path, 4ULL << 30), Error); // never over something
+    CHECK_THROWS_AS(make_work_disk(path, 4ULL << 30), Error);
+    CHECK(check(path) == ""); // never over something, nor is that removed
+    CHECK_THROWS_AS(make_work_disk(folder / "vast", 1ULL << 62), Error);
+    CHECK(::access((folder / "vast").c_str(), F_OK) != 0);
     CHECK_THROWS_AS(make_work_disk(folder / "small", 1 << 20), Error);
     make_work_disk(folder / "least", 32 << 20);
     CHECK(check(folder / "least") == "");

@@ -1,10 +1,12 @@
-// Which role am I: the command line, the owner's daemon, the root helper. Each of the latter two is a module that is loaded
-// when it is asked for, so that the command line does not pay for libraries that it does not use.
+// Which role am I: the command line, the owner's daemon, the root helper. Each of the latter two is a module
+// that is loaded when it is asked for, so that the command line does not pay for libraries that it does not
+// use.
 #include "cli/cli.hpp"
 #include "instance/commands.hpp"
 
-#include <cstdio>
 #include <dlfcn.h>
+
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -12,7 +14,8 @@ namespace {
 
 using RoleMain = int (*)(int argc, char** argv);
 
-/// Runs banger_role_main() of libbanger-ROLE.so, found through this program's RUNPATH; argv[0] becomes "banger ROLE".
+/// Runs banger_role_main() of libbanger-ROLE.so, found through this program's RUNPATH; argv[0] becomes
+/// "banger ROLE".
 int run_role(const std::string& role, int argc, char** argv) {
     const auto module = "libbanger-" + role + ".so";
     void* library = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);

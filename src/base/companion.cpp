@@ -2,11 +2,12 @@
 
 #include "base/error.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <climits>
 #include <cstdlib>
 #include <memory>
-#include <unistd.h>
 
 namespace banger {
 
@@ -26,12 +27,13 @@ std::string companion_path(std::string_view name) {
         if (::access(path.c_str(), X_OK) != 0)
             continue;
         // Without "..", since it is shown to people and compared with what an install wrote down.
-        const std::unique_ptr<char, decltype(&std::free)> plain(::realpath(path.c_str(), nullptr), &std::free);
+        const std::unique_ptr<char, decltype(&std::free)> plain(::realpath(path.c_str(), nullptr),
+                                                                &std::free);
         return plain ? std::string(plain.get()) : path;
     }
     throw Error(ErrorCode::Unavailable, "the program " + std::string(name) + " is missing",
-                "it belongs beside banger in " + here + " or in " + here + "/" BANGER_LIBEXEC_FROM_BIN
-                ": install banger again");
+                "it belongs beside banger in " + here + " or in " + here +
+                    "/" BANGER_LIBEXEC_FROM_BIN ": install banger again");
 }
 
 } // namespace banger

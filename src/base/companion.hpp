@@ -6,8 +6,9 @@
 
 namespace banger {
 
-/// The absolute path of the companion program `name` ("banger-agent"): beside the running program, as in a build tree, or in
-/// the install tree's libexec folder, found relative to it. Throws Unavailable when it is in neither place.
+/// The absolute path of the companion program `name` ("banger-agent"): beside the running program, as in a
+/// build tree, or in the install tree's libexec folder, found relative to it. Throws Unavailable when it is
+/// in neither place.
 std::string companion_path(std::string_view name);
 
 /// The folder that holds the running program, by /proc/self/exe (proc(5)).

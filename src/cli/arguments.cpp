@@ -34,8 +34,8 @@ bool value_follows(const CLI::Option& option, const std::string& word) {
     return option.get_items_expected_min() > 0 && !attached;
 }
 
-/// The first word that looks like an option and is none: reported before anything else, since the other complaints about
-/// such a command line usually follow from it.
+/// The first word that looks like an option and is none: reported before anything else, since the other
+/// complaints about such a command line usually follow from it.
 void refuse_unknown_options(const CLI::App& app, const std::vector<std::string>& words) {
     for (size_t i = 0; i < words.size(); ++i) {
         const auto& word = words[i];
@@ -76,7 +76,8 @@ int parse_group(CLI::App& app, const std::vector<std::string>& words) {
     for (const auto* command : group->get_subcommands({}))
         known.push_back(command->get_name());
     const auto all = "`" + name + " --help` lists all";
-    if (words.size() > 1 && !words[1].starts_with("-") && std::find(known.begin(), known.end(), words[1]) == known.end())
+    if (words.size() > 1 && !words[1].starts_with("-") &&
+        std::find(known.begin(), known.end(), words[1]) == known.end())
         refuse_unknown("command", group->get_name() + " ", words[1], known, all);
     try {
         app.parse(std::vector<std::string>(words.rbegin(), words.rend()));

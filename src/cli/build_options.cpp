@@ -8,7 +8,9 @@ namespace banger::cli {
 
 void BuildOptions::declare(CLI::App& app) {
     app.add_option("NAME", name, "The image's name")->required()->type_name("");
-    app.add_option("--suite", suite, "The distribution's release, such as bookworm")->required()->type_name("SUITE");
+    app.add_option("--suite", suite, "The distribution's release, such as bookworm")
+        ->required()
+        ->type_name("SUITE");
     app.add_option("--include", include, "Further packages, with commas between; may be repeated")
         ->delimiter(',')
         ->expected(1)

@@ -7,10 +7,11 @@
 #include "cli/job.hpp"
 #include "cli/report.hpp"
 
-#include <algorithm>
-#include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
 
 namespace banger::cli {
 
@@ -62,10 +63,12 @@ int run_command(const Command& command, Words words, Invocation& invocation) {
         words.erase(separator, words.end());
     }
     CLI::App app{std::string(command.summary)};
-    app.name("banger " + (command.noun.empty() ? "" : std::string(command.noun) + " ") + std::string(command.verb));
+    app.name("banger " + (command.noun.empty() ? "" : std::string(command.noun) + " ") +
+             std::string(command.verb));
     std::string format;
     const auto action = command.declare(app, invocation);
-    app.add_option("-o,--output", format, "How to print data and errors: table, json or yaml")->type_name("FORMAT");
+    app.add_option("-o,--output", format, "How to print data and errors: table, json or yaml")
+        ->type_name("FORMAT");
     if (!parse_arguments(app, words))
         return 0;
     if (!format.empty())
@@ -98,7 +101,8 @@ void open_standard_streams() {
             throw_errno("open /dev/null");
 }
 
-/// `body(words, failure_status)`, with whatever it throws told and made an exit status: `failure_status` where that was set.
+/// `body(words, failure_status)`, with whatever it throws told and made an exit status: `failure_status`
+/// where that was set.
 template <class Body>
 int guarded(int argc, char** argv, Body&& body) noexcept {
     int failure_status = 0;
@@ -129,7 +133,8 @@ int run(int argc, char** argv) noexcept {
 }
 
 int run_group(int argc, char** argv, void (*declare)(CLI::App&)) noexcept {
-    return guarded(argc, argv, [declare](const Words& words, int&) { return dispatch_group(words, declare); });
+    return guarded(argc, argv,
+                   [declare](const Words& words, int&) { return dispatch_group(words, declare); });
 }
 
 } // namespace banger::cli

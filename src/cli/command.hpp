@@ -1,10 +1,12 @@
-// What a command is: a row in a table, a function that declares its arguments, and the action that these lead to.
+// What a command is: a row in a table, a function that declares its arguments, and the action that these lead
+// to.
 #pragma once
 
 #include "base/op_id.hpp"
 #include "cli/output.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -28,7 +30,8 @@ struct Command {
     std::string_view noun; ///< "vm"; empty for a verb of its own, such as ps
     std::string_view verb;
     std::string_view summary;
-    /// Declares options and arguments on `app`. The action may refer to the invocation, and is called after parsing.
+    /// Declares options and arguments on `app`. The action may refer to the invocation, and is called after
+    /// parsing.
     Action (*declare)(CLI::App& app, Invocation& invocation);
     bool takes_command = false; ///< words after "--" are for the guest; failures of banger itself are 125
 };

@@ -51,8 +51,8 @@ void for_each_name(const Invocation& invocation, const std::vector<std::string>&
     failures.finish();
 }
 
-int run_jobs(const Invocation& invocation, const std::vector<std::string>& names, const bus::Variants& options,
-             const StartJob& start) {
+int run_jobs(const Invocation& invocation, const std::vector<std::string>& names,
+             const bus::Variants& options, const StartJob& start) {
     const SignalScope signals;
     Manager manager(invocation.op);
     auto all_options = options;
@@ -61,7 +61,8 @@ int run_jobs(const Invocation& invocation, const std::vector<std::string>& names
     std::vector<std::string> jobs;
     for (const auto& name : names)
         failures.collect([&] {
-            jobs.push_back(manager.call([&](ManagerProxy& proxy) { return start(proxy, name, all_options); }));
+            jobs.push_back(
+                manager.call([&](ManagerProxy& proxy) { return start(proxy, name, all_options); }));
         });
     for (const auto& job : jobs)
         failures.collect([&] { wait_for_job(manager, job, signals); });

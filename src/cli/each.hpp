@@ -14,12 +14,14 @@ namespace banger::cli {
 sdbus::Variant milliseconds_option(const std::string& text, std::string_view option);
 
 /// Starts the job of one VM: a method of the manager.
-using StartJob = std::function<std::string(ManagerProxy& proxy, const std::string& name, const bus::Variants& options)>;
+using StartJob =
+    std::function<std::string(ManagerProxy& proxy, const std::string& name, const bus::Variants& options)>;
 
-/// Starts a job for each name, all of them before waiting for the first, so that they run side by side; `options` are those
-/// besides op-id. Reports each failure but the last on standard error, and throws the last one.
-int run_jobs(const Invocation& invocation, const std::vector<std::string>& names, const bus::Variants& options,
-             const StartJob& start);
+/// Starts a job for each name, all of them before waiting for the first, so that they run side by side;
+/// `options` are those besides op-id. Reports each failure but the last on standard error, and throws the
+/// last one.
+int run_jobs(const Invocation& invocation, const std::vector<std::string>& names,
+             const bus::Variants& options, const StartJob& start);
 
 /// Calls `body(name)` for each; failures as above.
 void for_each_name(const Invocation& invocation, const std::vector<std::string>& names,

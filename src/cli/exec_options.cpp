@@ -4,23 +4,25 @@
 #include "base/error.hpp"
 #include "cli/text.hpp"
 
-#include <cstdlib>
 #include <unistd.h>
+
+#include <cstdlib>
 
 namespace banger::cli {
 
 namespace {
 
 /// The guest's own shell; bash where it has one.
-const std::vector<std::string> login_shell{"/bin/sh", "-c",
-                                           "command -v bash >/dev/null 2>&1 && exec bash -l; exec /bin/sh -l"};
+const std::vector<std::string> login_shell{
+    "/bin/sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash -l; exec /bin/sh -l"};
 
 std::string own_variable(const char* name) {
     const char* value = std::getenv(name);
     return value ? value : "";
 }
 
-/// NAME=VALUE as it stands; NAME alone takes the value from banger's own environment, and nothing when it is not set there.
+/// NAME=VALUE as it stands; NAME alone takes the value from banger's own environment, and nothing when it is
+/// not set there.
 std::vector<std::pair<std::string, std::string>> variables(const std::vector<std::string>& words) {
     std::vector<std::pair<std::string, std::string>> result;
     for (const auto& word : words) {
@@ -48,7 +50,8 @@ void ExecOptions::declare(CLI::App& app) {
         ->type_name("NAME[=VALUE]")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_option("-w,--workdir", workdir, "The folder in the guest where the command begins")->type_name("FOLDER");
+    app.add_option("-w,--workdir", workdir, "The folder in the guest where the command begins")
+        ->type_name("FOLDER");
     app.add_option("--timeout", timeout, "End the command after this time; its status is then 124")
         ->type_name("DURATION");
     app.add_flag("-t,--tty", tty, "Give the command a terminal, even if there is none here");
@@ -60,8 +63,8 @@ bool ExecOptions::given() const {
     return !env.empty() || !workdir.empty() || !timeout.empty() || tty || no_tty || interactive;
 }
 
-agent::ExecRequest ExecOptions::request(const std::optional<std::vector<std::string>>& command, Terminals terminals,
-                                        const std::string& usage) const {
+agent::ExecRequest ExecOptions::request(const std::optional<std::vector<std::string>>& command,
+                                        Terminals terminals, const std::string& usage) const {
     if (tty && no_tty)
         throw Error(ErrorCode::InvalidArgument, "--tty and --no-tty contradict each other");
     if (command && (command->empty() || command->front().empty()))

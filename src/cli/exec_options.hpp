@@ -4,6 +4,7 @@
 #include "agent/protocol.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,8 +31,9 @@ struct ExecOptions {
     void declare(CLI::App& app);
     /// Whether any of them was given.
     bool given() const;
-    /// The request for `command`; a login shell when there is none, for which a terminal is needed. The terminal's size is
-    /// not in it. `usage` shows how a command is given, for the error. Throws InvalidArgument.
+    /// The request for `command`; a login shell when there is none, for which a terminal is needed. The
+    /// terminal's size is not in it. `usage` shows how a command is given, for the error. Throws
+    /// InvalidArgument.
     agent::ExecRequest request(const std::optional<std::vector<std::string>>& command, Terminals terminals,
                                const std::string& usage) const;
 };

@@ -11,14 +11,16 @@ namespace {
 
 std::string line(const std::string& words, std::string_view summary) {
     constexpr size_t column = 18;
-    return "  " + words + std::string(column - std::min(column - 1, words.size()), ' ') + std::string(summary) + "\n";
+    return "  " + words + std::string(column - std::min(column - 1, words.size()), ' ') +
+           std::string(summary) + "\n";
 }
 
 std::string lines_of(std::string_view noun) {
     std::string text;
     for (const auto& command : commands())
         if (command.noun == noun)
-            text += line((noun.empty() ? "" : std::string(noun) + " ") + std::string(command.verb), command.summary);
+            text += line((noun.empty() ? "" : std::string(noun) + " ") + std::string(command.verb),
+                         command.summary);
     return text;
 }
 

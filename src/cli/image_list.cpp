@@ -37,7 +37,8 @@ Action image_list(CLI::App& app, Invocation& invocation) {
     return [&invocation, quiet] {
         refuse_quiet_format(*quiet, invocation.format);
         Manager manager(invocation.op);
-        const auto images = manager.call([&](ManagerProxy& proxy) { return proxy.ListImages(manager.options()); });
+        const auto images =
+            manager.call([&](ManagerProxy& proxy) { return proxy.ListImages(manager.options()); });
         print(image_listing(images, *quiet, invocation.format, unix_now()));
         return 0;
     };

@@ -13,7 +13,7 @@ namespace {
 
 sdbus::Variant open_regular(const std::string& path) {
     auto fd = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd.get(), &status) < 0)
         throw_errno("read " + path);
     if (!S_ISREG(status.st_mode))

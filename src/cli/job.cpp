@@ -3,13 +3,14 @@
 #include "bus/object_path.hpp"
 #include "cli/progress.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <optional>
-#include <poll.h>
 #include <variant>
 
 namespace banger::cli {
@@ -35,8 +36,11 @@ int timeout_ms(uint64_t deadline_us) {
         return -1;
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
-    const auto now_us = static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
-    return deadline_us <= now_us ? 0 : static_cast<int>(std::min<uint64_t>((deadline_us - now_us) / 1000 + 1, 60'000));
+    const auto now_us =
+        static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+    return deadline_us <= now_us
+               ? 0
+               : static_cast<int>(std::min<uint64_t>((deadline_us - now_us) / 1000 + 1, 60'000));
 }
 
 class JobWait {
@@ -65,7 +69,8 @@ public:
     }
 
 private:
-    /// The job's end ends the wait, however long that takes. UINT64_MAX is "no time limit" in sd_bus_call_async(3).
+    /// The job's end ends the wait, however long that takes. UINT64_MAX is "no time limit" in
+    /// sd_bus_call_async(3).
     void ask() {
         proxy_->callMethodAsync("Wait")
             .onInterface(job_interface)
@@ -135,7 +140,8 @@ private:
         proxy_->callMethodAsync("Cancel")
             .onInterface(job_interface)
             .withArguments(manager_.options())
-            .uponReplyInvoke([](bus::ReplyError) {}); // refused: then the job goes on to its end, which is waited for
+            .uponReplyInvoke(
+                [](bus::ReplyError) {}); // refused: then the job goes on to its end, which is waited for
     }
 
     Manager& manager_;

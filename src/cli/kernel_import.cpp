@@ -23,8 +23,10 @@ int import(const Invocation& invocation, const ImportOptions& options) {
 
 Action kernel_import(CLI::App& app, Invocation& invocation) {
     auto options = std::make_shared<ImportOptions>();
-    app.add_option("FILE", options->file, "A vmlinux or bzImage that has all it needs built in")->type_name("");
-    app.add_option("--deb", options->deb, "A Debian kernel package to fetch (linux-image-cloud-amd64), or such a file")
+    app.add_option("FILE", options->file, "A vmlinux or bzImage that has all it needs built in")
+        ->type_name("");
+    app.add_option("--deb", options->deb,
+                   "A Debian kernel package to fetch (linux-image-cloud-amd64), or such a file")
         ->type_name("PACKAGE|FILE");
     app.add_option("-n,--name", options->name, "Its name; made from the kernel's version when absent")
         ->type_name("NAME");

@@ -8,7 +8,8 @@
 
 namespace banger::cli {
 
-std::string kernel_listing(const std::vector<bus::Variants>& kernels, bool quiet, Format format, uint64_t now) {
+std::string kernel_listing(const std::vector<bus::Variants>& kernels, bool quiet, Format format,
+                           uint64_t now) {
     auto array = Json::array();
     Table table({"NAME", "VERSION", "FORMAT", "SIZE", "CREATED"});
     std::string names;
@@ -37,7 +38,8 @@ Action kernel_list(CLI::App& app, Invocation& invocation) {
     return [&invocation, quiet] {
         refuse_quiet_format(*quiet, invocation.format);
         Manager manager(invocation.op);
-        const auto kernels = manager.call([&](ManagerProxy& proxy) { return proxy.ListKernels(manager.options()); });
+        const auto kernels =
+            manager.call([&](ManagerProxy& proxy) { return proxy.ListKernels(manager.options()); });
         print(kernel_listing(kernels, *quiet, invocation.format, unix_now()));
         return 0;
     };

@@ -3,9 +3,10 @@
 #include "bus/caller.hpp"
 #include "bus/object_path.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdlib>
-#include <unistd.h>
 
 namespace banger::cli {
 
@@ -26,9 +27,10 @@ void require_bus_address() {
     const char* runtime = std::getenv("XDG_RUNTIME_DIR");
     if (runtime && *runtime && ::access((std::string(runtime) + "/bus").c_str(), F_OK) == 0)
         return;
-    throw Error(ErrorCode::Unavailable,
-                "there is no session bus: $DBUS_SESSION_BUS_ADDRESS is not set, and $XDG_RUNTIME_DIR has no bus",
-                no_bus_hint);
+    throw Error(
+        ErrorCode::Unavailable,
+        "there is no session bus: $DBUS_SESSION_BUS_ADDRESS is not set, and $XDG_RUNTIME_DIR has no bus",
+        no_bus_hint);
 }
 
 std::unique_ptr<sdbus::IConnection> connect() {
@@ -44,7 +46,8 @@ std::unique_ptr<sdbus::IConnection> connect() {
 } // namespace
 
 ManagerProxy::ManagerProxy(sdbus::IConnection& connection)
-    : ProxyInterfaces(connection, bus::ServiceName(bus::manager_service), bus::ObjectPath(bus::manager_path)) {
+    : ProxyInterfaces(connection, bus::ServiceName(bus::manager_service),
+                      bus::ObjectPath(bus::manager_path)) {
     registerProxy();
 }
 
@@ -67,7 +70,10 @@ bus::Variants Manager::properties(const std::string& path, const std::string& in
         const auto proxy =
             sdbus::createProxy(*connection_, bus::ServiceName(bus::manager_service), bus::ObjectPath(path));
         bus::Variants result;
-        proxy->callMethod("GetAll").onInterface(properties_interface).withArguments(interface).storeResultsTo(result);
+        proxy->callMethod("GetAll")
+            .onInterface(properties_interface)
+            .withArguments(interface)
+            .storeResultsTo(result);
         return result;
     });
 }

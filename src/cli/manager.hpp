@@ -18,11 +18,12 @@ public:
     sdbus::IProxy& raw() { return getProxy(); }
 };
 
-/// A connection to the session bus and the daemon's manager object on it. All calls block; the process has no other thread.
+/// A connection to the session bus and the daemon's manager object on it. All calls block; the process has no
+/// other thread.
 class Manager {
 public:
-    /// Connects; throws Unavailable, with what to do, when there is no session bus. The daemon itself is not asked yet.
-    /// Every call belongs to the operation `op`.
+    /// Connects; throws Unavailable, with what to do, when there is no session bus. The daemon itself is not
+    /// asked yet. Every call belongs to the operation `op`.
     explicit Manager(const OpId& op);
 
     /// Runs `body(proxy)`; what the bus throws becomes an Error that names the operation.

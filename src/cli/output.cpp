@@ -3,9 +3,10 @@
 #include "base/error.hpp"
 #include "cli/text.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
-#include <unistd.h>
 
 namespace banger::cli {
 
@@ -13,7 +14,8 @@ namespace {
 
 constexpr auto replace = Json::error_handler_t::replace;
 
-/// A JSON scalar is a YAML one as well (YAML 1.2.2, chapter 1.2); so are quoted keys, but plain ones read better.
+/// A JSON scalar is a YAML one as well (YAML 1.2.2, chapter 1.2); so are quoted keys, but plain ones read
+/// better.
 std::string scalar(const Json& value) {
     return value.dump(-1, ' ', false, replace);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,8 @@ std::string describe(const std::vector<std::pair<std::string, std::string>>& lin
 /// Indented JSON, or YAML 1.2, with a newline at its end. Bytes that are not UTF-8 are replaced.
 std::string structured(const Json& data, Format format);
 
-/// Writes all of it to standard output; throws Error when that fails (a full disk), but a reader that went away is no error.
+/// Writes all of it to standard output; throws Error when that fails (a full disk), but a reader that went
+/// away is no error.
 void print(std::string_view text);
 
 } // namespace banger::cli

@@ -2,14 +2,15 @@
 
 #include "cli/text.hpp"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace banger::cli {
 
@@ -64,7 +65,8 @@ void ProgressDisplay::draw(const JobProgress& progress) {
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun_);
     if (!enabled_ || elapsed < quiet_time)
         return;
-    // One column stays free, or some terminals wrap. EL (erase in line) after it, so that nothing of the last line stays.
+    // One column stays free, or some terminals wrap. EL (erase in line) after it, so that nothing of the last
+    // line stays.
     const auto line = "\r" + progress_line(progress, elapsed, tick_++, terminal_columns() - 1) + "\033[K";
     std::fputs(line.c_str(), stderr);
     std::fflush(stderr);

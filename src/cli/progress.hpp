@@ -21,8 +21,10 @@ struct JobProgress {
     std::optional<double> fraction; ///< of the running step, 0 to 1
 };
 
-/// "⠹ tap 3 ms · launch 41 ms · boot 45 %  1.2 s", cut to `columns`; the oldest steps go first. `tick` turns the spinner.
-std::string progress_line(const JobProgress& progress, std::chrono::milliseconds elapsed, unsigned tick, size_t columns);
+/// "⠹ tap 3 ms · launch 41 ms · boot 45 %  1.2 s", cut to `columns`; the oldest steps go first. `tick` turns
+/// the spinner.
+std::string progress_line(const JobProgress& progress, std::chrono::milliseconds elapsed, unsigned tick,
+                          size_t columns);
 
 /// Shows and clears it on standard error, if that is a terminal; else does nothing.
 class ProgressDisplay {

@@ -22,9 +22,9 @@ std::string age(uint64_t unix_us, uint64_t now) {
 }
 
 uint64_t unix_now() {
-    return static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count());
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                     std::chrono::system_clock::now().time_since_epoch())
+                                     .count());
 }
 
 } // namespace banger::cli

@@ -8,8 +8,9 @@
 
 namespace banger::cli {
 
-/// For people: "banger: MESSAGE", then an indented line each for the step, what to try, details and the operation. With
-/// Format::Json or Yaml one line of JSON: {"error": {code, message, hint, step, details, operation}}.
+/// For people: "banger: MESSAGE", then an indented line each for the step, what to try, details and the
+/// operation. With Format::Json or Yaml one line of JSON: {"error": {code, message, hint, step, details,
+/// operation}}.
 std::string error_text(const Error& error, Format format);
 
 /// Prints it on standard error.

@@ -6,7 +6,9 @@
 namespace banger::cli {
 
 void RunOptions::declare(CLI::App& app) {
-    app.add_option("PATH", path, "A folder of a git repository: its tracked files go into the VM, below /root")->type_name("");
+    app.add_option("PATH", path,
+                   "A folder of a git repository: its tracked files go into the VM, below /root")
+        ->type_name("");
     spec.declare(app);
     app.add_flag("--rm", remove, "Delete the VM when it stops");
     app.add_flag("-d,--detach", detach, "Print the VM's name and leave it running");

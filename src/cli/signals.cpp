@@ -2,12 +2,13 @@
 
 #include "base/error.hpp"
 
-#include <array>
-#include <cerrno>
 #include <poll.h>
 #include <sys/signalfd.h>
-#include <tuple>
 #include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <tuple>
 
 namespace banger::cli {
 
@@ -15,8 +16,9 @@ SignalScope::SignalScope() {
     sigset_t wanted;
     ::sigemptyset(&wanted);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-        // What the caller wants ignored (nohup(1), a shell's background jobs) stays so; blocked, it would be queued.
-        struct sigaction action {};
+        // What the caller wants ignored (nohup(1), a shell's background jobs) stays so; blocked, it would be
+        // queued.
+        struct sigaction action{};
         if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler != SIG_IGN)
             ::sigaddset(&wanted, number);
     }

@@ -10,7 +10,8 @@
 
 namespace banger::cli {
 
-/// While it lives, those of SIGINT, SIGTERM and SIGHUP that are not ignored do not end the process but are read here.
+/// While it lives, those of SIGINT, SIGTERM and SIGHUP that are not ignored do not end the process but are
+/// read here.
 class SignalScope {
 public:
     SignalScope();

@@ -11,7 +11,8 @@
 namespace banger::cli {
 
 /// `now`: µs since the Unix epoch.
-std::string kernel_listing(const std::vector<bus::Variants>& kernels, bool quiet, Format format, uint64_t now);
+std::string kernel_listing(const std::vector<bus::Variants>& kernels, bool quiet, Format format,
+                           uint64_t now);
 std::string image_listing(const std::vector<bus::Variants>& images, bool quiet, Format format, uint64_t now);
 
 /// Throws InvalidArgument when both --quiet and an output format for programs were given.

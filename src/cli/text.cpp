@@ -20,7 +20,8 @@ struct Unit {
     std::string_view name;
     double milliseconds;
 };
-constexpr std::array<Unit, 6> units{{{"ms", 1}, {"s", 1e3}, {"", 1e3}, {"m", 60e3}, {"min", 60e3}, {"h", 3600e3}}};
+constexpr std::array<Unit, 6> units{
+    {{"ms", 1}, {"s", 1e3}, {"", 1e3}, {"m", 60e3}, {"min", 60e3}, {"h", 3600e3}}};
 
 } // namespace
 
@@ -29,8 +30,8 @@ std::string safe_text(std::string_view text, bool keep_newlines) {
     result.reserve(text.size());
     for (size_t i = 0; i < text.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);
-        const bool c1 = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0 &&
-                        continues(text[i + 1]);
+        const bool c1 = byte == 0xC2 && i + 1 < text.size() &&
+                        static_cast<unsigned char>(text[i + 1]) < 0xA0 && continues(text[i + 1]);
         const bool wanted = byte == '\t' || (byte == '\n' && keep_newlines);
         if (c1)
             ++i;
@@ -58,7 +59,8 @@ std::string shorten(const std::string& text, size_t columns) {
 
 std::chrono::milliseconds parse_duration(std::string_view text, std::string_view option) {
     double number = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    const auto [rest, error] =
+        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     const std::string_view unit(rest, static_cast<size_t>(text.data() + text.size() - rest));
     for (const auto& known : units) {
         if (error != std::errc() || unit != known.name)
@@ -67,7 +69,8 @@ std::chrono::milliseconds parse_duration(std::string_view text, std::string_view
         if (result >= 1 && result <= 30.0 * 24 * 3600e3)
             return std::chrono::milliseconds(static_cast<int64_t>(result));
     }
-    throw Error(ErrorCode::InvalidArgument, std::string(option) + ": '" + safe_text(text) + "' is not a duration",
+    throw Error(ErrorCode::InvalidArgument,
+                std::string(option) + ": '" + safe_text(text) + "' is not a duration",
                 "write 30s, 5m or 500ms; at least a millisecond, at most 30 days");
 }
 
@@ -89,7 +92,7 @@ std::string human_duration(std::chrono::milliseconds duration) {
 
 std::string rfc3339(uint64_t unix_us) {
     const auto seconds = static_cast<time_t>(unix_us / 1'000'000);
-    struct tm parts {};
+    struct tm parts{};
     std::array<char, 64> buffer{};
     if (!::gmtime_r(&seconds, &parts) || std::strftime(buffer.data(), buffer.size(), "%FT%TZ", &parts) == 0)
         return {};

@@ -26,8 +26,10 @@ struct PartVersion {
     std::string installation{};
 };
 
-/// The properties of `interface`, from a service that runs already: to ask for its version is no reason to start one.
-PartVersion ask(sdbus::IConnection& connection, const char* service, const char* path, const char* interface) {
+/// The properties of `interface`, from a service that runs already: to ask for its version is no reason to
+/// start one.
+PartVersion ask(sdbus::IConnection& connection, const char* service, const char* path,
+                const char* interface) {
     auto driver = sdbus::createProxy(connection, bus::ServiceName("org.freedesktop.DBus"),
                                      bus::ObjectPath("/org/freedesktop/DBus"));
     bool running = false;
@@ -45,12 +47,15 @@ PartVersion ask(sdbus::IConnection& connection, const char* service, const char*
         .withTimeout(patience)
         .withArguments(std::string(interface))
         .storeResultsTo(all);
-    return {property<std::string>(all, "Version"), {}, property<std::string>(all, "Vmm"),
-            property<std::string>(all, "Accelerator"), property<std::string>(all, "Installation")};
+    return {property<std::string>(all, "Version"),
+            {},
+            property<std::string>(all, "Vmm"),
+            property<std::string>(all, "Accelerator"),
+            property<std::string>(all, "Installation")};
 }
 
-/// Starts `body` on a thread that is left behind if it does not come to an end: connecting to a bus has no time limit of
-/// its own.
+/// Starts `body` on a thread that is left behind if it does not come to an end: connecting to a bus has no
+/// time limit of its own.
 std::future<PartVersion> begin(std::function<PartVersion()> body) {
     std::packaged_task<PartVersion()> task([body = std::move(body)]() -> PartVersion {
         try {

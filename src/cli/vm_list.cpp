@@ -1,13 +1,15 @@
+#include "cli/vm_list.hpp"
+
 #include "base/error.hpp"
 #include "cli/command.hpp"
 #include "cli/manager.hpp"
 #include "cli/properties.hpp"
 #include "cli/store_list.hpp"
-#include "cli/vm_list.hpp"
+
+#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
-#include <unistd.h>
 
 namespace banger::cli {
 
@@ -38,7 +40,8 @@ std::vector<VmInfo> choose(std::vector<VmInfo> vms, const VmListOptions& options
     return vms;
 }
 
-std::string vm_listing(const std::vector<VmInfo>& vms, const VmListOptions& options, Format format, uint64_t now) {
+std::string vm_listing(const std::vector<VmInfo>& vms, const VmListOptions& options, Format format,
+                       uint64_t now) {
     if (options.quiet) {
         std::string names;
         for (const auto& vm : vms)

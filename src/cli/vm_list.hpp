@@ -13,6 +13,7 @@ struct VmListOptions {
 
 /// Of `vms`, oldest first, those to show.
 std::vector<VmInfo> choose(std::vector<VmInfo> vms, const VmListOptions& options);
-std::string vm_listing(const std::vector<VmInfo>& vms, const VmListOptions& options, Format format, uint64_t now);
+std::string vm_listing(const std::vector<VmInfo>& vms, const VmListOptions& options, Format format,
+                       uint64_t now);
 
 } // namespace banger::cli

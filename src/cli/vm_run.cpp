@@ -15,7 +15,8 @@ namespace {
 constexpr auto usage = "banger vm run [OPTIONS] [PATH] -- COMMAND …";
 
 /// Sends the workspace's files into the guest. A signal ends that, with Interrupted.
-void send_workspace(Manager& manager, const MadeVm& vm, const Workspace& workspace, const SignalScope& signals) {
+void send_workspace(Manager& manager, const MadeVm& vm, const Workspace& workspace,
+                    const SignalScope& signals) {
     const auto session = open_session(manager, vm.id);
     agent::TreeReader files(workspace.root, workspace.files);
     StopOnSignal stopper(signals);
@@ -29,8 +30,8 @@ void send_workspace(Manager& manager, const MadeVm& vm, const Workspace& workspa
     }
 }
 
-/// Ends the VM that a run was for: deletes it, or shuts it down so that its disk is whole. Only the daemon's consent is
-/// waited for. The daemon would do the same when it sees this process leave the bus.
+/// Ends the VM that a run was for: deletes it, or shuts it down so that its disk is whole. Only the daemon's
+/// consent is waited for. The daemon would do the same when it sees this process leave the bus.
 void leave_vm(Manager& manager, const MadeVm& vm, bool remove) noexcept {
     try {
         auto options = manager.options();
@@ -59,7 +60,8 @@ int with_vm(Manager& manager, const MadeVm& vm, bool remove, Body&& body) {
     }
 }
 
-int run_detached(const Invocation& invocation, const RunOptions& options, const std::optional<Workspace>& workspace) {
+int run_detached(const Invocation& invocation, const RunOptions& options,
+                 const std::optional<Workspace>& workspace) {
     auto wanted = options.create_request();
     const SignalScope signals;
     Manager manager(invocation.op);
@@ -75,7 +77,8 @@ int run_detached(const Invocation& invocation, const RunOptions& options, const 
     return 0;
 }
 
-int run_attached(const Invocation& invocation, const RunOptions& options, const std::optional<Workspace>& workspace) {
+int run_attached(const Invocation& invocation, const RunOptions& options,
+                 const std::optional<Workspace>& workspace) {
     const auto terminals = Terminals::of_process();
     auto request = options.exec.request(invocation.command, terminals, usage);
     if (request.cwd.empty() && workspace)

@@ -4,6 +4,7 @@
 #include "bus/compat.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -9,7 +9,8 @@ Action vm_start(CLI::App& app, Invocation& invocation) {
     auto names = std::make_shared<std::vector<std::string>>();
     auto timeout = std::make_shared<std::string>();
     app.add_option("NAME", *names, "VMs, by name or id")->required()->type_name("");
-    app.add_option("--ready-timeout", *timeout, "How long a guest may take to be ready (120s)")->type_name("DURATION");
+    app.add_option("--ready-timeout", *timeout, "How long a guest may take to be ready (120s)")
+        ->type_name("DURATION");
     return [&invocation, names, timeout] {
         bus::Variants options;
         if (!timeout->empty())

@@ -9,7 +9,8 @@ Action vm_stop(CLI::App& app, Invocation& invocation) {
     auto names = std::make_shared<std::vector<std::string>>();
     auto timeout = std::make_shared<std::string>();
     app.add_option("NAME", *names, "VMs, by name or id")->required()->type_name("");
-    app.add_option("--timeout", *timeout, "How long a guest may take before it is killed (20s); 0 kills at once")
+    app.add_option("--timeout", *timeout,
+                   "How long a guest may take before it is killed (20s); 0 kills at once")
         ->type_name("DURATION");
     return [&invocation, names, timeout] {
         bus::Variants options;

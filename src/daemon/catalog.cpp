@@ -60,7 +60,9 @@ Catalog::Catalog(sdbus::IConnection& connection, Jobs& jobs, Crew& crew, std::st
     : connection_(connection)
     , jobs_(jobs)
     , crew_(crew)
-    , data_dir_(std::move(data_dir)) {
+    , data_dir_(std::move(data_dir)) {}
+
+void Catalog::load() {
     for (const auto& path : clean_unfinished(data_dir_))
         log::info("removed what an interrupted job left: " + path);
     refresh();

@@ -34,6 +34,9 @@ public:
     Catalog(sdbus::IConnection& connection, Jobs& jobs, Crew& crew, std::string data_dir);
     Catalog(const Catalog&) = delete;
 
+    /// Removes what interrupted jobs left, and puts what is there onto the bus, below an object manager.
+    void load();
+
     /// Newest first, as they are on the disk now.
     std::vector<ImageInfo> images();
     std::vector<KernelInfo> kernels();

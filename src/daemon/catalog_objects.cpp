@@ -1,7 +1,7 @@
 #include "daemon/catalog_objects.hpp"
 
-#include "base/log.hpp"
 #include "bus/object_path.hpp"
+#include "daemon/announce.hpp"
 
 #include <ctime>
 
@@ -11,11 +11,7 @@ namespace {
 
 template <class Object>
 void say_gone(Object& object, const char* interface) {
-    try {
-        object.emitInterfacesRemovedSignal({interface});
-    } catch (const std::exception& error) {
-        log::debug("cannot tell that an object is gone: " + std::string(error.what()));
-    }
+    announce([&] { object.emitInterfacesRemovedSignal({interface}); });
     object.unregisterAdaptor();
 }
 
@@ -25,7 +21,7 @@ ImageObject::ImageObject(sdbus::IConnection& connection, ImageInfo info)
     : AdaptorInterfaces(connection, bus::ObjectPath(path_of(info)))
     , info_(std::move(info)) {
     registerAdaptor();
-    emitInterfacesAddedSignal({INTERFACE_NAME});
+    announce([&] { emitInterfacesAddedSignal({INTERFACE_NAME}); });
 }
 
 ImageObject::~ImageObject() {
@@ -40,7 +36,7 @@ KernelObject::KernelObject(sdbus::IConnection& connection, KernelInfo info)
     : AdaptorInterfaces(connection, bus::ObjectPath(path_of(info)))
     , info_(std::move(info)) {
     registerAdaptor();
-    emitInterfacesAddedSignal({INTERFACE_NAME});
+    announce([&] { emitInterfacesAddedSignal({INTERFACE_NAME}); });
 }
 
 KernelObject::~KernelObject() {

@@ -48,6 +48,7 @@ Daemon::Daemon()
     , manager_(*connection_, vms_, catalog_)
     , log_control_(serve_log_control(*connection_))
     , bus_driver_(*connection_) {
+    catalog_.load();
     vms_.load();
     bus_driver_.on_client_gone([this](const std::string& name) { vms_.client_gone(name); });
     bus::call([&] { connection_->requestName(bus::ServiceName(bus::manager_service)); });

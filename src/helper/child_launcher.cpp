@@ -3,13 +3,14 @@
 #include "helper/launcher.hpp"
 #include "helper/process_id.hpp"
 
-#include <cerrno>
-#include <csignal>
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 
 namespace banger::helper {
 
@@ -22,7 +23,7 @@ constexpr size_t reason_limit = 2048;
 
 /// Where the child's words begin in a file that it writes to.
 off_t words_begin(int fd) {
-    struct stat status {};
+    struct stat status{};
     if ((::fcntl(fd, F_GETFL) & O_APPEND) && ::fstat(fd, &status) == 0)
         return status.st_size;
     return std::max<off_t>(0, ::lseek(fd, 0, SEEK_CUR));
@@ -43,7 +44,8 @@ std::string words_since(int fd, off_t begin) {
 void set_limits(int pid) {
     const rlimit files{4096, 4096};
     const rlimit no_core{0, 0};
-    if (::prlimit(pid, RLIMIT_NOFILE, &files, nullptr) < 0 || ::prlimit(pid, RLIMIT_CORE, &no_core, nullptr) < 0)
+    if (::prlimit(pid, RLIMIT_NOFILE, &files, nullptr) < 0 ||
+        ::prlimit(pid, RLIMIT_CORE, &no_core, nullptr) < 0)
         throw_errno("limit the VMM");
     // proc(5): from -1000 to 1000; a VMM should go before what the user works with.
     const auto score = open_file("/proc/" + std::to_string(pid) + "/oom_score_adj", O_WRONLY);
@@ -61,9 +63,10 @@ public:
         spec.go_fd = go_read.get();
         output_ = spec.output_fd >= 0 ? OwnedFd(::fcntl(spec.output_fd, F_DUPFD_CLOEXEC, 3)) : OwnedFd();
         begin_ = output_ ? words_begin(output_.get()) : 0;
-        struct stat jailer {};
+        struct stat jailer{};
         if (::stat(bubblewrap, &jailer) < 0)
-            throw Error(ErrorCode::Unavailable, std::string(bubblewrap) + " is not there", "install bubblewrap");
+            throw Error(ErrorCode::Unavailable, std::string(bubblewrap) + " is not there",
+                        "install bubblewrap");
         jailer_device_ = jailer.st_dev;
         jailer_inode_ = jailer.st_ino;
         info_ = std::move(info_read);
@@ -83,7 +86,8 @@ public:
     ProcessId monitor() const override { return monitor_; }
     std::string unit() const override { return {}; }
 
-    void go(std::function<void(const ProcessId&)> known, std::function<void(Outcome<ProcessId>)> done) override {
+    void go(std::function<void(const ProcessId&)> known,
+            std::function<void(Outcome<ProcessId>)> done) override {
         known_ = std::move(known);
         done_ = std::move(done);
         limit_ = Timer(patience, [this] {
@@ -126,7 +130,8 @@ private:
     }
 
     void take_main(int pid) {
-        // The parent is asked after the start time: the process that has this start time is the monitor's child.
+        // The parent is asked after the start time: the process that has this start time is the monitor's
+        // child.
         main_ = identify(pid);
         if (main_.start == 0 || parent_of(pid) != child_.pid)
             return wait_for_failure();
@@ -142,7 +147,7 @@ private:
             fail();
             return false;
         }
-        struct stat program {};
+        struct stat program{};
         const auto path = "/proc/" + std::to_string(main_.pid) + "/exe";
         if (::stat(path.c_str(), &program) < 0)
             return true; // ending; the monitor will follow
@@ -162,7 +167,8 @@ private:
     void fail() noexcept {
         const auto reason = output_ ? words_since(output_.get(), begin_) : std::string();
         const auto last = reason.substr(reason.rfind('\n') == reason.npos ? 0 : reason.rfind('\n') + 1);
-        finish(Error(ErrorCode::Internal, "the VMM ended at once" + (last.empty() ? "" : ": " + last)).with_details(reason));
+        finish(Error(ErrorCode::Internal, "the VMM ended at once" + (last.empty() ? "" : ": " + last))
+                   .with_details(reason));
     }
 
     void finish(Outcome<ProcessId> outcome) noexcept {

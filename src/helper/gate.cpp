@@ -46,7 +46,8 @@ sdbus::Error Refusal::to_bus() const {
 }
 
 std::vector<std::pair<std::string_view, std::string>> Call::fields(std::string_view result) const {
-    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since);
+    const auto took =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since);
     log::Fields fields{{"RESULT", std::string(result)},
                        {"CALLER_UID", uid ? std::to_string(*uid) : "unknown"},
                        {"METHOD", caller.method},
@@ -61,7 +62,8 @@ std::vector<std::pair<std::string_view, std::string>> Call::fields(std::string_v
 
 void Call::log_success() const {
     const OpScope scope(op_id);
-    log::write(rule && rule->changes ? log::Level::Info : log::Level::Debug, caller.method + ": done", fields("ok"));
+    log::write(rule && rule->changes ? log::Level::Info : log::Level::Debug, caller.method + ": done",
+               fields("ok"));
 }
 
 void Call::log_failure(const Error& error) const {
@@ -89,7 +91,8 @@ void Gate::admit(const std::shared_ptr<Call>& call, Action action, const Decide&
     with_uid(call->caller.sender, [this, call, decide](std::variant<uint32_t, Error> answer) {
         try {
             if (const auto* error = std::get_if<Error>(&answer))
-                return decide(Refusal{{ErrorCode::NotAuthorized, "the bus does not know the caller: " + error->message()}});
+                return decide(Refusal{
+                    {ErrorCode::NotAuthorized, "the bus does not know the caller: " + error->message()}});
             call->uid = std::get<uint32_t>(answer);
             check(call, decide);
         } catch (...) {

@@ -1,5 +1,5 @@
-// The gate: the one place that says yes. A call gets a Grant, which nothing else can make and without which no privileged
-// function can be called, or it gets a refusal.
+// The gate: the one place that says yes. A call gets a Grant, which nothing else can make and without which
+// no privileged function can be called, or it gets a refusal.
 #pragma once
 
 #include "base/error.hpp"
@@ -43,7 +43,8 @@ struct Subject {
     std::optional<BridgeName> bridge;
 };
 
-/// Why a call was stopped: the error for the caller, and whether the bus's own name for "polkit would ask" is due.
+/// Why a call was stopped: the error for the caller, and whether the bus's own name for "polkit would ask" is
+/// due.
 struct Refusal {
     Error error;
     bool challenge = false;
@@ -64,9 +65,9 @@ public:
     const Rule* rule; ///< null for a method that the table does not know
     Subject subject;
     std::string op_id;
-    std::optional<uint32_t> uid;   ///< once the bus told it
+    std::optional<uint32_t> uid;    ///< once the bus told it
     std::optional<Error> malformed; ///< what the parser said: told only once it is known who asks
-    bool loud = true;              ///< false: a refusal of many alike, at debug
+    bool loud = true;               ///< false: a refusal of many alike, at debug
     std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 
     void log_success() const;
@@ -83,9 +84,10 @@ public:
 
     using Refused = std::function<void(Refusal)>;
 
-    /// Asks, in this order: the caller's uid from the bus; is it a registered owner; may it call now (rate, number); were the
-    /// arguments well-formed; are the objects its own; polkit. Then looks at registration and ownership again, for polkit may
-    /// have taken minutes. Exactly one of `granted` and `refused` is called, once, and not within run().
+    /// Asks, in this order: the caller's uid from the bus; is it a registered owner; may it call now (rate,
+    /// number); were the arguments well-formed; are the objects its own; polkit. Then looks at registration
+    /// and ownership again, for polkit may have taken minutes. Exactly one of `granted` and `refused` is
+    /// called, once, and not within run().
     template <Action A>
     void run(const std::shared_ptr<Call>& call, std::function<void(Grant<A>)> granted, Refused refused) {
         admit(call, A, [granted = std::move(granted), refused = std::move(refused), call](Answer answer) {
@@ -120,7 +122,8 @@ private:
     Polkit& polkit_;
     Owners owners_;
     Throttle throttle_;
-    std::map<std::string, uint32_t> uids_; ///< by unique name, which the bus never gives out twice; until it leaves
+    std::map<std::string, uint32_t>
+        uids_; ///< by unique name, which the bus never gives out twice; until it leaves
     std::map<const Call*, uint32_t> entered_;
     size_t pending_ = 0;
     std::function<void()> quiet_;

@@ -31,18 +31,19 @@ private:
 };
 
 void add_namespaces(Command& command) {
-    // No PID namespace: the helper signals the VMM by its own pid. --disable-userns: what cannot make a user namespace
-    // cannot mount, so the mount of /run proves membership (kill_jail_members).
+    // No PID namespace: the helper signals the VMM by its own pid. --disable-userns: what cannot make a user
+    // namespace cannot mount, so the mount of /run proves membership (kill_jail_members).
     command.add({"--unshare-user", "--disable-userns", "--unshare-net", "--unshare-ipc", "--unshare-uts",
-                 "--unshare-cgroup-try", "--hostname", "banger", "--cap-drop", "ALL", "--new-session", "--clearenv"});
+                 "--unshare-cgroup-try", "--hostname", "banger", "--cap-drop", "ALL", "--new-session",
+                 "--clearenv"});
 }
 
 void add_files(Command& command, const JailSpec& spec) {
     command.add({"--ro-bind", "/usr", "/usr"});
     for (const char* folder : {"lib", "lib64", "bin", "sbin"})
         command.add({"--symlink", std::string("usr/") + folder, std::string("/") + folder});
-    command.add({"--dev", "/dev", "--dev-bind-try", "/dev/kvm", "/dev/kvm", "--dev-bind-try", "/dev/vhost-vsock",
-                 "/dev/vhost-vsock", "--tmpfs", "/tmp"});
+    command.add({"--dev", "/dev", "--dev-bind-try", "/dev/kvm", "/dev/kvm", "--dev-bind-try",
+                 "/dev/vhost-vsock", "/dev/vhost-vsock", "--tmpfs", "/tmp"});
     command.add_fd("--ro-bind-fd", spec.program_fd, {program_path});
     if (spec.kernel_fd >= 0)
         command.add_fd("--ro-bind-fd", spec.kernel_fd, {"/kernel"});

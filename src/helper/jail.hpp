@@ -1,4 +1,5 @@
-// A VMM's jail: its folder below /var/lib/banger/jails, the bubblewrap command that makes it a root, and its removal.
+// A VMM's jail: its folder below /var/lib/banger/jails, the bubblewrap command that makes it a root, and its
+// removal.
 #pragma once
 
 #include "base/fd.hpp"
@@ -47,22 +48,24 @@ struct JailSpec {
     int go_fd = -1;
 };
 
-/// bubblewrap's command for it. Runs as the owner, in user, network, IPC and UTS namespaces of its own, with no capability and
-/// no way to make further user namespaces; sees /usr (read-only), its files, its /run, a minimal /dev; nothing else.
-/// Every file comes by descriptor (--bind-fd), and bubblewrap checks that what it bound is what the descriptor holds.
+/// bubblewrap's command for it. Runs as the owner, in user, network, IPC and UTS namespaces of its own, with
+/// no capability and no way to make further user namespaces; sees /usr (read-only), its files, its /run, a
+/// minimal /dev; nothing else. Every file comes by descriptor (--bind-fd), and bubblewrap checks that what it
+/// bound is what the descriptor holds.
 ProcessSpec jail_command(const JailSpec& spec);
 
-/// A jail's folder, made anew: root's, 0711; in it `run`, the owner's, 0700. Returns `run` opened with O_PATH.
+/// A jail's folder, made anew: root's, 0711; in it `run`, the owner's, 0700. Returns `run` opened with
+/// O_PATH.
 OwnedFd make_jail_folder(const std::string& name, unsigned uid, unsigned gid);
-/// Removes it, with all that the owner put there: below the folder only, following no symlink, entering no mount, whatever the
-/// owner does meanwhile. FailedPrecondition when the folder itself is a symlink or holds a mount; Busy when the owner refills it
-/// for more than ten seconds. Nothing there: nothing done. Blocks.
+/// Removes it, with all that the owner put there: below the folder only, following no symlink, entering no
+/// mount, whatever the owner does meanwhile. FailedPrecondition when the folder itself is a symlink or holds
+/// a mount; Busy when the owner refills it for more than ten seconds. Nothing there: nothing done. Blocks.
 void remove_jail_folder(const std::string& name);
 /// Names of all jail folders.
 std::vector<std::string> jail_folders();
 
-/// Kills every process whose /run is this jail's, until there is none: whatever the VMM left behind cannot have got rid of that
-/// mount. Timeout when some remain after five seconds. Blocks.
+/// Kills every process whose /run is this jail's, until there is none: whatever the VMM left behind cannot
+/// have got rid of that mount. Timeout when some remain after five seconds. Blocks.
 void kill_jail_members(uint32_t uid, const std::string& name);
 
 } // namespace banger::helper

@@ -2,21 +2,23 @@
 #include "base/op_id.hpp"
 #include "helper/jail.hpp"
 
-#include <cerrno>
-#include <chrono>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <memory>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <memory>
 
 namespace banger::helper {
 
 namespace {
 
-constexpr int deepest = 32; ///< folders deeper than this are moved up, so that depth costs neither stack nor descriptors
+constexpr int deepest =
+    32; ///< folders deeper than this are moved up, so that depth costs neither stack nor descriptors
 constexpr std::chrono::seconds patience{10};
 
 /// openat2(2): `name` itself, below `parent`, no symlink on the way or at the end, no other filesystem.
@@ -36,7 +38,7 @@ OwnedFd open_root_folder(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST)
         throw_errno("make directory " + path);
     OwnedFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat status {};
+    struct stat status{};
     if (!folder || ::fstat(folder.get(), &status) < 0)
         refuse(path, "is not a directory of its own");
     if (status.st_uid != ::geteuid() || (status.st_mode & 022) != 0)
@@ -77,7 +79,8 @@ public:
         }
     }
     [[noreturn]] void late() const {
-        throw Error(ErrorCode::Busy, path_ + " is being filled while it is removed", "end what uses it, then try again");
+        throw Error(ErrorCode::Busy, path_ + " is being filled while it is removed",
+                    "end what uses it, then try again");
     }
     bool expired() const { return Clock::now() > deadline_; }
 
@@ -102,7 +105,8 @@ private:
             refuse(path_, "holds a mount point");
         else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
             throw_errno("open a folder in " + path_);
-        if (::unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTDIR || errno == ENOTEMPTY)
+        if (::unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTDIR ||
+            errno == ENOTEMPTY)
             return; // what is left, or was put there meanwhile, is the next pass's
         if (errno == EBUSY)
             refuse(path_, "holds a mount point");

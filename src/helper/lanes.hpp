@@ -1,4 +1,5 @@
-// Turns: what concerns one VM or one bridge is done one after the other; what concerns different ones, side by side.
+// Turns: what concerns one VM or one bridge is done one after the other; what concerns different ones, side
+// by side.
 #pragma once
 
 #include <deque>
@@ -18,8 +19,8 @@ public:
     using Task = std::function<void(Turn)>;
 
     Lanes();
-    /// Calls `task` when all earlier ones of the same key have dropped their turn: at once, if there is none. `task` must not
-    /// throw.
+    /// Calls `task` when all earlier ones of the same key have dropped their turn: at once, if there is none.
+    /// `task` must not throw.
     void enter(const std::string& key, Task task);
     /// Keys that have a turn given out.
     size_t busy() const noexcept;

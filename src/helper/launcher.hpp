@@ -11,8 +11,8 @@
 
 namespace banger::helper {
 
-/// One start, in three steps, so that the ledger knows what runs before it runs: a helper that is killed between them leaves
-/// nothing behind that the next one does not find.
+/// One start, in three steps, so that the ledger knows what runs before it runs: a helper that is killed
+/// between them leaves nothing behind that the next one does not find.
 class LaunchInProgress {
 public:
     virtual ~LaunchInProgress() = default;
@@ -21,9 +21,11 @@ public:
     virtual ProcessId monitor() const = 0;
     virtual std::string unit() const = 0; ///< of systemd; empty without
 
-    /// 2. Starts it. `known(main)` is called when the VMM's process is there and still held back; to be written down.
-    /// 3. After `known` returned, it is let go; `done` is called once it executes the VMM, or has failed: an Error that says
-    /// with the process's own words why. Dropping the LaunchInProgress before `done` kills what was started.
+    /// 2. Starts it. `known(main)` is called when the VMM's process is there and still held back; to be
+    /// written down.
+    /// 3. After `known` returned, it is let go; `done` is called once it executes the VMM, or has failed: an
+    /// Error that says with the process's own words why. Dropping the LaunchInProgress before `done` kills
+    /// what was started.
     virtual void go(std::function<void(const ProcessId& main)> known,
                     std::function<void(Outcome<ProcessId>)> done) = 0;
 };
@@ -35,9 +37,9 @@ public:
     virtual std::unique_ptr<LaunchInProgress> prepare(const JailSpec& spec) = 0;
 };
 
-/// Starts VMMs as children in sessions of their own. They outlive the helper. Memory and CPU limits need cgroups, which come
-/// with a launcher that has systemd; here: no core dumps, 4096 descriptors, and an OOM score that makes the kernel prefer
-/// VMMs to the rest of the system.
+/// Starts VMMs as children in sessions of their own. They outlive the helper. Memory and CPU limits need
+/// cgroups, which come with a launcher that has systemd; here: no core dumps, 4096 descriptors, and an OOM
+/// score that makes the kernel prefer VMMs to the rest of the system.
 std::unique_ptr<Launcher> make_child_launcher();
 
 } // namespace banger::helper

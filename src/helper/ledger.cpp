@@ -5,12 +5,13 @@
 #include "base/log.hpp"
 #include "base/op_id.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
-#include <unistd.h>
 
 namespace banger::helper {
 

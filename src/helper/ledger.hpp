@@ -1,5 +1,5 @@
-// The ledger: who owns which tap, bridge, jail and VMM. One file per VM and per bridge in a folder that only root can
-// read; the helper may die at any moment and the next one finds all that this one made.
+// The ledger: who owns which tap, bridge, jail and VMM. One file per VM and per bridge in a folder that only
+// root can read; the helper may die at any moment and the next one finds all that this one made.
 #pragma once
 
 #include "helper/record.hpp"
@@ -17,8 +17,9 @@ inline constexpr const char* ledger_folder = "/run/banger/ledger";
 /// For the loop's thread. Each change is in its file, whole, before the call returns.
 class Ledger {
 public:
-    /// Opens the folder (0700, root's; FailedPrecondition when it is someone else's or a symlink) and reads what is there.
-    /// A file that does not parse is moved aside as corrupt-… and logged: it must not stop the helper from serving the rest.
+    /// Opens the folder (0700, root's; FailedPrecondition when it is someone else's or a symlink) and reads
+    /// what is there. A file that does not parse is moved aside as corrupt-… and logged: it must not stop the
+    /// helper from serving the rest.
     explicit Ledger(std::string folder = ledger_folder);
 
     /// Null when nothing is known of it. The pointer holds until the next change.

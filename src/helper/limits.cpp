@@ -13,7 +13,8 @@ void Throttle::enter(uint32_t uid, Clock::time_point now) {
     state.tokens = std::min(call_burst, state.tokens + passed.count() * calls_per_second);
     state.filled = now;
     if (state.pending >= pending_per_owner)
-        throw Error(ErrorCode::Busy, std::to_string(pending_per_owner) + " calls of yours are under way already",
+        throw Error(ErrorCode::Busy,
+                    std::to_string(pending_per_owner) + " calls of yours are under way already",
                     "try again when some of them were answered");
     if (state.tokens < 1)
         throw Error(ErrorCode::Busy, "too many calls in too short a time", "try again in a moment");

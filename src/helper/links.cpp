@@ -3,19 +3,20 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
-#include <memory>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <sys/ioctl.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
 
 namespace banger::helper::links {
 
@@ -112,8 +113,8 @@ ifinfomsg header_for(int index) {
     return header;
 }
 
-/// No IPv6 on this link: no link-local address, and, where /proc/sys can be written, no IPv6 at all. A kernel that has no
-/// IPv6 answers both with an error, which is as good.
+/// No IPv6 on this link: no link-local address, and, where /proc/sys can be written, no IPv6 at all. A kernel
+/// that has no IPv6 answers both with an error, which is as good.
 void disable_ipv6(int index, const std::string& name) {
     constexpr uint8_t mode_none = 1; // IN6_ADDR_GEN_MODE_NONE, linux/if_link.h
     LinkMessage message(RTM_NEWLINK, 0, header_for(index));
@@ -181,8 +182,9 @@ std::vector<Neighbour> addresses() {
         uint32_t bits = 0;
         std::memcpy(&bits, nl_addr_get_binary_addr(local), sizeof bits);
         const auto link = get_link(socket.get(), rtnl_addr_get_ifindex(entry), nullptr);
-        result.push_back({link ? rtnl_link_get_name(link.get()) : "",
-                          Ipv4Cidr::parse(Ipv4Address::from_bits(ntohl(bits)).str() + "/" + std::to_string(prefix))});
+        result.push_back(
+            {link ? rtnl_link_get_name(link.get()) : "",
+             Ipv4Cidr::parse(Ipv4Address::from_bits(ntohl(bits)).str() + "/" + std::to_string(prefix))});
     }
     return result;
 }

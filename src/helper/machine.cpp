@@ -6,9 +6,10 @@
 #include "bus/errors.hpp"
 #include "helper/process_id.hpp"
 
+#include <sys/wait.h>
+
 #include <cerrno>
 #include <csignal>
-#include <sys/wait.h>
 
 namespace banger::helper {
 
@@ -95,29 +96,31 @@ void Machine::perform(const Key& grant, const SendSignal& request, const Done<No
 }
 
 void Machine::perform(const Key& grant, const Kill& request, const Done<Nothing>& done) {
-    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn& turn) {
-        guarded(done, [&] {
-            const auto* record = ledger_.vm(uid, request.vm);
-            if (!record || !record->vmm)
-                return done(Nothing{});
-            kill(*record, [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });
-        });
-    });
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm),
+                 [=, this, uid = grant.owner().uid](const Turn& turn) {
+                     guarded(done, [&] {
+                         const auto* record = ledger_.vm(uid, request.vm);
+                         if (!record || !record->vmm)
+                             return done(Nothing{});
+                         kill(*record, [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });
+                     });
+                 });
 }
 
 void Machine::perform(const Key& grant, const Cleanup& request, const Done<Nothing>& done) {
-    lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn& turn) {
-        guarded(done, [&] {
-            const auto* record = ledger_.vm(uid, request.vm);
-            if (!record)
-                return done(Nothing{});
-            kill(*record, [=, this, before = *record](Outcome<Nothing> outcome) {
-                if (std::holds_alternative<Error>(outcome))
-                    return done(std::move(outcome));
-                guarded(done, [&] { remove_jail(before, turn, done); });
-            });
-        });
-    });
+    lanes_.enter(vm_lane(grant.owner().uid, request.vm),
+                 [=, this, uid = grant.owner().uid](const Turn& turn) {
+                     guarded(done, [&] {
+                         const auto* record = ledger_.vm(uid, request.vm);
+                         if (!record)
+                             return done(Nothing{});
+                         kill(*record, [=, this, before = *record](Outcome<Nothing> outcome) {
+                             if (std::holds_alternative<Error>(outcome))
+                                 return done(std::move(outcome));
+                             guarded(done, [&] { remove_jail(before, turn, done); });
+                         });
+                     });
+                 });
 }
 
 void Machine::kill(const VmRecord& record, const Done<Nothing>& done) {
@@ -137,7 +140,8 @@ void Machine::await_end(const VmRecord& record, OwnedFd pidfd, const Done<Nothin
     };
     auto wait = std::make_shared<Wait>();
     wait->pidfd = std::move(pidfd);
-    const auto settle = [this, record, done, op = current_op_id()](const std::shared_ptr<Wait>& kept, bool in_time) {
+    const auto settle = [this, record, done, op = current_op_id()](const std::shared_ptr<Wait>& kept,
+                                                                   bool in_time) {
         const auto held = kept; // the watch and timer that own this call hold it too, until cancelled
         held->ended.cancel();
         held->limit.cancel();
@@ -194,7 +198,8 @@ void Machine::remove_jail(const VmRecord& before, const Turn& turn, const Done<N
                 ledger_.put(record);
                 if (!record.tap)
                     return done(Nothing{});
-                network_.remove_tap(record, [turn, done](Outcome<Nothing> removed) { done(std::move(removed)); });
+                network_.remove_tap(record,
+                                    [turn, done](Outcome<Nothing> removed) { done(std::move(removed)); });
             });
         });
 }
@@ -236,7 +241,8 @@ void Machine::ended(const VmKey& key) {
         record.vmm->state = VmmState::Exited;
         ledger_.put(record);
     } catch (const std::exception& error) {
-        log::error("while noting that a VMM has ended: " + std::string(error.what()), {{"VM_ID", key.second}});
+        log::error("while noting that a VMM has ended: " + std::string(error.what()),
+                   {{"VM_ID", key.second}});
     }
 }
 

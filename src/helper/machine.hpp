@@ -27,8 +27,8 @@ struct Facts {
     std::string unit, tap, bridge, vmm, api_socket, vsock_socket;
 };
 
-/// The VMM's executable: beside the helper's own, or in ../libexec/banger. It must be a regular file of root that nobody else can
-/// write; throws FailedPrecondition or Unavailable. Never the caller's choice.
+/// The VMM's executable: beside the helper's own, or in ../libexec/banger. It must be a regular file of root
+/// that nobody else can write; throws FailedPrecondition or Unavailable. Never the caller's choice.
 OwnedFd open_vmm_program();
 
 /// For the loop's thread. `done` is called once, in the loop.
@@ -36,7 +36,8 @@ class Machine {
 public:
     using Key = Grant<Action::Machine>;
 
-    Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network, std::unique_ptr<Launcher> launcher);
+    Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network,
+            std::unique_ptr<Launcher> launcher);
 
     void perform(const Key& grant, Launch request, const Done<Launched>& done);
     void perform(const Key& grant, const Inspect& request, const Done<Facts>& done);
@@ -45,8 +46,9 @@ public:
     void perform(const Key& grant, const Kill& request, const Done<Nothing>& done);
     void perform(const Key& grant, const Cleanup& request, const Done<Nothing>& done);
 
-    /// What a crash left: half-made jails are removed with what runs in them; VMMs that ended meanwhile are written down as
-    /// exited; those that run are watched again; jails that no record knows are emptied and removed. Blocks; for the start.
+    /// What a crash left: half-made jails are removed with what runs in them; VMMs that ended meanwhile are
+    /// written down as exited; those that run are watched again; jails that no record knows are emptied and
+    /// removed. Blocks; for the start.
     void mend();
 
 private:

@@ -5,12 +5,13 @@
 #include "helper/machine.hpp"
 #include "helper/process_id.hpp"
 
-#include <array>
-#include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <array>
+#include <cerrno>
 
 namespace banger::helper {
 
@@ -28,12 +29,13 @@ std::string own_folder() {
 }
 
 void check_program(int fd, const std::string& path) {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd, &status) < 0)
         throw_errno("stat " + path);
-    if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0 || (status.st_mode & 0111) == 0)
-        throw Error(ErrorCode::FailedPrecondition, path + " must be an executable file that root alone can write",
-                    "install banger again");
+    if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0 ||
+        (status.st_mode & 0111) == 0)
+        throw Error(ErrorCode::FailedPrecondition,
+                    path + " must be an executable file that root alone can write", "install banger again");
 }
 
 void check_files(const Launch& request, unsigned uid) {
@@ -48,7 +50,8 @@ void check_files(const Launch& request, unsigned uid) {
                    "drive " + drive.name.str());
 }
 
-/// Where the VMM's words go when the caller gave no console: memory of a fixed size, for the reason of a failed start.
+/// Where the VMM's words go when the caller gave no console: memory of a fixed size, for the reason of a
+/// failed start.
 OwnedFd make_output() {
     OwnedFd file(::memfd_create("vmm-output", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!file || ::ftruncate(file.get(), output_limit) < 0 ||
@@ -99,7 +102,8 @@ void Machine::perform(const Key& grant, Launch request, const Done<Launched>& do
     });
 }
 
-void Machine::launch(const install::Owner& owner, Launch request, const Turn& turn, const Done<Launched>& done) {
+void Machine::launch(const install::Owner& owner, Launch request, const Turn& turn,
+                     const Done<Launched>& done) {
     check_files(request, owner.uid);
     const auto* known = ledger_.vm(owner.uid, request.vm);
     if (!known && ledger_.count_vms_of(owner.uid) >= vms_per_owner)
@@ -160,7 +164,10 @@ void Machine::start(const std::shared_ptr<LaunchSteps>& steps) {
     spec.null_mode = request.null_mode;
     steps->progress = launcher_->prepare(spec);
     record.jail = Step::Made;
-    record.vmm = VmmRecord{kind_name(request.kind), VmmState::Launching, steps->progress->monitor(), {},
+    record.vmm = VmmRecord{kind_name(request.kind),
+                           VmmState::Launching,
+                           steps->progress->monitor(),
+                           {},
                            steps->progress->unit()};
     ledger_.put(record);
     steps->progress->go([this, steps](const ProcessId& main) { known(steps, main); },

@@ -3,8 +3,9 @@
 #include "base/log.hpp"
 #include "bus/errors.hpp"
 
-#include <algorithm>
 #include <glib.h>
+
+#include <algorithm>
 
 namespace banger::helper {
 
@@ -24,13 +25,17 @@ Error failed(const std::string& what) {
     return {ErrorCode::FailedPrecondition, what};
 }
 
-/// Worker's work: the bridge as the record says. `known`: the ledger had it before, so a link of that name is banger's.
-void make_bridge(const BridgeName& name, const Ipv4Cidr& address, bool known) {
+Error not_ours(const BridgeName& name) {
+    return failed("there is a link " + name.str() + " that banger did not make")
+        .with_hint("remove it, or choose another bridge name in banger's configuration");
+}
+
+/// Worker's work: the bridge as its record, which is written already, says.
+void make_bridge(const BridgeName& name, const Ipv4Cidr& address) {
     check_address_is_free(name, address, links::addresses());
     auto link = links::find(name.str());
-    if (link && (!known || link->kind != "bridge"))
-        throw failed("there is a link " + name.str() + " that banger did not make")
-            .with_hint("remove it, or choose another bridge name in banger's configuration");
+    if (link && link->kind != "bridge")
+        throw not_ours(name);
     if (!link)
         links::make_bridge(name);
     link = links::find(name.str());
@@ -69,7 +74,8 @@ std::string bridge_lane(const BridgeName& name) {
 TapName tap_name(uint32_t uid, const VmId& vm) {
     const auto text = std::to_string(uid) + "/" + vm.str();
     const std::unique_ptr<gchar, void (*)(void*)> hash(
-        g_compute_checksum_for_string(G_CHECKSUM_SHA256, text.data(), static_cast<gssize>(text.size())), g_free);
+        g_compute_checksum_for_string(G_CHECKSUM_SHA256, text.data(), static_cast<gssize>(text.size())),
+        g_free);
     return TapName::parse("btap-" + std::string(hash.get(), 10));
 }
 
@@ -77,7 +83,8 @@ void check_address_is_free(const BridgeName& bridge, const Ipv4Cidr& address,
                            const std::vector<links::Neighbour>& others) {
     for (const auto& other : others)
         if (other.link != bridge.str() && address.overlaps(other.address))
-            throw failed("the network of " + address.str() + " overlaps with " + other.address.str() + " of " + other.link)
+            throw failed("the network of " + address.str() + " overlaps with " + other.address.str() +
+                         " of " + other.link)
                 .with_hint("choose another network for the bridge in banger's configuration");
 }
 
@@ -86,48 +93,55 @@ Network::Network(Ledger& ledger, Lanes& lanes, Workers& workers)
     , lanes_(lanes)
     , workers_(workers) {}
 
-void Network::perform(const Grant<Action::Network>& grant, const EnsureBridge& request, const Done<Nothing>& done) {
-    lanes_.enter(bridge_lane(request.bridge), [this, owner = grant.owner(), request, done](const Turn& turn) {
-        guarded(done, [&] {
-            const auto* known = ledger_.bridge(request.bridge);
-            if (known && known->uid != owner.uid) // made by another while this call waited for its turn
-                throw Error(ErrorCode::NotAuthorized, "bridge " + request.bridge.str() + " is not yours");
-            if (known && known->address != request.address)
-                throw failed("bridge " + request.bridge.str() + " has the address " + known->address.str())
-                    .with_hint("delete the bridge first to give it another");
-            if (!known && ledger_.count_bridges_of(owner.uid) >= bridges_per_owner)
-                throw failed("you have " + std::to_string(bridges_per_owner) + " bridges, which is the limit");
-            // Before the record: a link of that name which is there now was not made by banger, and no mending may touch it.
-            const bool made_before = known != nullptr;
-            if (!made_before && links::find(request.bridge.str()))
-                throw failed("there is a link " + request.bridge.str() + " that banger did not make")
-                    .with_hint("remove it, or choose another bridge name in banger's configuration");
-            BridgeRecord record{owner.uid, request.bridge, request.address, Step::Making};
-            if (!made_before)
-                ledger_.put(record);
-            workers_.run<Nothing>(
-                [request] {
-                    make_bridge(request.bridge, request.address, true);
-                    return Nothing{};
-                },
-                [this, record, made_before, turn, done](Outcome<Nothing> outcome) mutable {
-                    guarded(done, [&] {
-                        const bool failed = std::holds_alternative<Error>(outcome);
-                        if (failed && !made_before) {
-                            remove_link(record.bridge.str(), "bridge");
-                            ledger_.erase(record.bridge);
-                        }
-                        record.step = Step::Made;
-                        if (!failed)
-                            ledger_.put(record);
-                        done(std::move(outcome));
-                    });
-                });
-        });
+void Network::perform(const Grant<Action::Network>& grant, const EnsureBridge& request,
+                      const Done<Nothing>& done) {
+    lanes_.enter(bridge_lane(request.bridge), [=, this, uid = grant.owner().uid](const Turn& turn) {
+        guarded(done, [&] { ensure_bridge(uid, request, turn, done); });
     });
 }
 
-void Network::perform(const Grant<Action::Network>& grant, const DeleteBridge& request, const Done<Nothing>& done) {
+void Network::ensure_bridge(uint32_t uid, const EnsureBridge& request, const Turn& turn,
+                            const Done<Nothing>& done) {
+    const auto* known = ledger_.bridge(request.bridge);
+    if (known && known->uid != uid) // made by another while this call waited for its turn
+        throw Error(ErrorCode::NotAuthorized, "bridge " + request.bridge.str() + " is not yours");
+    if (known && known->address != request.address)
+        throw failed("bridge " + request.bridge.str() + " has the address " + known->address.str())
+            .with_hint("delete the bridge first to give it another");
+    if (!known && ledger_.count_bridges_of(uid) >= bridges_per_owner)
+        throw failed("you have " + std::to_string(bridges_per_owner) + " bridges, which is the limit");
+    // Before the record: a link of that name which is there now was not made by banger, and no mending may
+    // touch it.
+    if (!known && links::find(request.bridge.str()))
+        throw not_ours(request.bridge);
+    const bool is_new = known == nullptr;
+    if (is_new)
+        ledger_.put(BridgeRecord{uid, request.bridge, request.address, Step::Making});
+    workers_.run<Nothing>(
+        [request, is_new] {
+            try {
+                make_bridge(request.bridge, request.address);
+            } catch (...) {
+                if (is_new)
+                    remove_link(request.bridge.str(), "bridge");
+                throw;
+            }
+            return Nothing{};
+        },
+        [=, this](Outcome<Nothing> outcome) {
+            guarded(done, [&] {
+                if (!std::holds_alternative<Error>(outcome))
+                    ledger_.put(BridgeRecord{uid, request.bridge, request.address, Step::Made});
+                else if (is_new)
+                    ledger_.erase(request.bridge);
+                done(std::move(outcome));
+            });
+            (void)turn; // held until here
+        });
+}
+
+void Network::perform(const Grant<Action::Network>& grant, const DeleteBridge& request,
+                      const Done<Nothing>& done) {
     lanes_.enter(bridge_lane(request.bridge), [this, owner = grant.owner(), request, done](const Turn& turn) {
         guarded(done, [&] {
             const auto* known = ledger_.bridge(request.bridge);
@@ -157,7 +171,8 @@ void Network::perform(const Grant<Action::Network>& grant, const DeleteBridge& r
     });
 }
 
-void Network::perform(const Grant<Action::Network>& grant, const CreateTap& request, const Done<TapName>& done) {
+void Network::perform(const Grant<Action::Network>& grant, const CreateTap& request,
+                      const Done<TapName>& done) {
     // First the VM's turn, then the bridge's; nobody takes them in the other order.
     lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, owner = grant.owner()](const Turn& turn) {
         lanes_.enter(bridge_lane(request.bridge), [=, this](const Turn& bridge_turn) {
@@ -171,7 +186,8 @@ void Network::create_tap(const install::Owner& owner, const CreateTap& request, 
                          const Done<TapName>& done) {
     const auto* bridge = ledger_.bridge(request.bridge);
     if (!bridge || bridge->uid != owner.uid || bridge->step != Step::Made)
-        throw Error(ErrorCode::NotFound, "you have no bridge " + request.bridge.str(), "ensure the bridge first");
+        throw Error(ErrorCode::NotFound, "you have no bridge " + request.bridge.str(),
+                    "ensure the bridge first");
     const auto name = tap_name(owner.uid, request.vm);
     const auto* holder = ledger_.tap_holder(name);
     if (holder && (holder->uid != owner.uid || holder->vm != request.vm))
@@ -181,7 +197,8 @@ void Network::create_tap(const install::Owner& owner, const CreateTap& request, 
         throw failed("you have " + std::to_string(vms_per_owner) + " VMs, which is the limit");
     auto record = known ? *known : VmRecord{owner.uid, request.vm, {}, {}, {}};
     if (record.tap && record.tap->bridge != request.bridge)
-        throw failed("the VM's tap is on bridge " + record.tap->bridge.str()).with_hint("delete the tap first");
+        throw failed("the VM's tap is on bridge " + record.tap->bridge.str())
+            .with_hint("delete the tap first");
     // A running VMM holds the tap: it is there, and attaching to it once more would fail.
     if (record.tap && record.tap->step == Step::Made && vmm_may_run(record))
         return done(name);
@@ -209,7 +226,8 @@ void Network::create_tap(const install::Owner& owner, const CreateTap& request, 
         });
 }
 
-void Network::perform(const Grant<Action::Network>& grant, const DeleteTap& request, const Done<Nothing>& done) {
+void Network::perform(const Grant<Action::Network>& grant, const DeleteTap& request,
+                      const Done<Nothing>& done) {
     lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, owner = grant.owner()](const Turn& turn) {
         guarded(done, [&] {
             const auto* known = ledger_.vm(owner.uid, request.vm);

@@ -34,13 +34,18 @@ public:
     void perform(const Grant<Action::Network>& grant, const CreateTap& request, const Done<TapName>& done);
     void perform(const Grant<Action::Network>& grant, const DeleteTap& request, const Done<Nothing>& done);
 
-    /// Removes the tap of the record's VM, and the tap from the record. For whoever holds the VM's turn and a grant for it.
+    /// Removes the tap of the record's VM, and the tap from the record. For whoever holds the VM's turn and a
+    /// grant for it.
     void remove_tap(const VmRecord& record, const Done<Nothing>& done);
-    /// What a crash left: half-made and half-removed bridges and taps, and taps that no record knows. Blocks; for the start.
+    /// What a crash left: half-made and half-removed bridges and taps, and taps that no record knows. Blocks;
+    /// for the start.
     void mend();
 
 private:
-    void create_tap(const install::Owner& owner, const CreateTap& request, const Turn& turn, const Done<TapName>& done);
+    void ensure_bridge(uint32_t uid, const EnsureBridge& request, const Turn& turn,
+                       const Done<Nothing>& done);
+    void create_tap(const install::Owner& owner, const CreateTap& request, const Turn& turn,
+                    const Done<TapName>& done);
     void mend_bridges();
     void mend_taps();
 

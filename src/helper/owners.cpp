@@ -25,7 +25,7 @@ std::optional<install::Owner> Owners::find(uint32_t uid) {
 }
 
 void Owners::refresh() {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path_.c_str(), &status) < 0) {
         if (seen_ || metadata_.version.empty())
             log::warning(path_ + " is not there: nobody is registered");

@@ -3,10 +3,11 @@
 
 #include "install/metadata.hpp"
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 namespace banger::helper {
 
@@ -15,7 +16,8 @@ class Owners {
 public:
     explicit Owners(std::string path = install::metadata_path);
 
-    /// The owner with this uid, if registered at this moment. A file that is absent, or not to be trusted, registers nobody.
+    /// The owner with this uid, if registered at this moment. A file that is absent, or not to be trusted,
+    /// registers nobody.
     std::optional<install::Owner> find(uint32_t uid);
 
 private:

@@ -3,9 +3,10 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 
+#include <polkit/polkit.h>
+
 #include <algorithm>
 #include <list>
-#include <polkit/polkit.h>
 #include <utility>
 
 namespace banger::helper {
@@ -26,7 +27,8 @@ void free_error(void* error) {
 
 } // namespace
 
-/// One question under way. The GIO callback may come after the answer (when time ran out): it then finds `answer` empty.
+/// One question under way. The GIO callback may come after the answer (when time ran out): it then finds
+/// `answer` empty.
 struct Question {
     PolkitQuestion asked;
     Polkit::Answer answer;

@@ -35,7 +35,8 @@ struct PolkitLimits {
     std::chrono::milliseconds interactive{std::chrono::minutes(5)};
 };
 
-/// Asynchronous, for the loop's thread. Each question is answered exactly once, from the loop, never within ask().
+/// Asynchronous, for the loop's thread. Each question is answered exactly once, from the loop, never within
+/// ask().
 class Polkit {
 public:
     using Answer = std::function<void(Verdict)>;

@@ -4,13 +4,14 @@
 #include "base/file.hpp"
 #include "base/process.hpp"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <utility>
 
 namespace banger::helper {
@@ -50,7 +51,8 @@ void send_signal(int pidfd, int number) {
 
 namespace {
 
-/// State and parent, fields 3 and 4 of /proc/PID/stat; the name before them may hold anything but ends with the last ')'.
+/// State and parent, fields 3 and 4 of /proc/PID/stat; the name before them may hold anything but ends with
+/// the last ')'.
 std::pair<char, int> state_and_parent(int pid) {
     try {
         const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 8192);

@@ -2,11 +2,12 @@
 
 #include "base/error.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace banger::helper {

@@ -11,11 +11,12 @@
 
 namespace banger::helper {
 
-/// How far a thing is. The step is written before the act, so that what a crash left half-made is known as such.
+/// How far a thing is. The step is written before the act, so that what a crash left half-made is known as
+/// such.
 enum class Step { Making, Made, Removing };
 
-/// A process that cannot be mistaken for another: its pid, its start time in clock ticks since boot (proc(5), stat field
-/// 22), and the boot it belongs to (/proc/sys/kernel/random/boot_id).
+/// A process that cannot be mistaken for another: its pid, its start time in clock ticks since boot (proc(5),
+/// stat field 22), and the boot it belongs to (/proc/sys/kernel/random/boot_id).
 struct ProcessId {
     int pid = 0;
     unsigned long long start = 0;
@@ -62,8 +63,8 @@ struct BridgeRecord {
     bool operator==(const BridgeRecord&) const = default;
 };
 
-/// One JSON object each. Parsing is strict: every key known and of its type, every name checked, versions equal; throws
-/// InvalidArgument otherwise.
+/// One JSON object each. Parsing is strict: every key known and of its type, every name checked, versions
+/// equal; throws InvalidArgument otherwise.
 std::string render(const VmRecord& record);
 std::string render(const BridgeRecord& record);
 VmRecord parse_vm_record(std::string_view text);

@@ -2,14 +2,15 @@
 
 #include "base/error.hpp"
 
-#include <algorithm>
-#include <array>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <set>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
 
 namespace banger::helper {
 
@@ -37,7 +38,8 @@ std::vector<Drive> take_drives(bus::Options& options) {
     std::vector<Drive> drives;
     std::set<std::string> names;
     for (auto& entry : given) {
-        Drive drive{DriveName::parse(std::get<0>(entry)), std::get<1>(entry), OwnedFd(std::get<2>(entry).release())};
+        Drive drive{DriveName::parse(std::get<0>(entry)), std::get<1>(entry),
+                    OwnedFd(std::get<2>(entry).release())};
         if (!names.insert(drive.name.str()).second)
             refuse("two drives are called " + drive.name.str());
         drives.push_back(std::move(drive));
@@ -47,9 +49,10 @@ std::vector<Drive> take_drives(bus::Options& options) {
 
 /// Files there look regular but are windows into the kernel: /proc/PID/mem, for one.
 bool of_a_kernel_filesystem(int fd) {
-    constexpr std::array<unsigned long, 8> kinds{PROC_SUPER_MAGIC, SYSFS_MAGIC,       CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-                                                 DEBUGFS_MAGIC,    TRACEFS_MAGIC,     SECURITYFS_MAGIC,   BPF_FS_MAGIC};
-    struct statfs status {};
+    constexpr std::array<unsigned long, 8> kinds{PROC_SUPER_MAGIC,    SYSFS_MAGIC,   CGROUP_SUPER_MAGIC,
+                                                 CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC,
+                                                 SECURITYFS_MAGIC,    BPF_FS_MAGIC};
+    struct statfs status{};
     return ::fstatfs(fd, &status) < 0 ||
            std::find(kinds.begin(), kinds.end(), static_cast<unsigned long>(status.f_type)) != kinds.end();
 }
@@ -76,16 +79,23 @@ EnsureBridge parse_ensure_bridge(std::string_view bridge, std::string_view addre
     const auto& cidr = request.address;
     // Both ends of the network, lest a short prefix reaches out of the private range.
     if (!cidr.network().is_private() || !cidr.broadcast().is_private())
-        refuse(cidr.str() + " is not inside a private network", "use a part of 10/8, 172.16/12 or 192.168/16");
+        refuse(cidr.str() + " is not inside a private network",
+               "use a part of 10/8, 172.16/12 or 192.168/16");
     if (cidr.prefix() < 31 && (cidr.address() == cidr.network() || cidr.address() == cidr.broadcast()))
-        refuse(cidr.str() + " names no host of its network", "the bridge wants an address inside, such as 172.30.1.1/24");
+        refuse(cidr.str() + " names no host of its network",
+               "the bridge wants an address inside, such as 172.30.1.1/24");
     return request;
 }
 
 Launch parse_launch(std::string_view vm, bus::Options& options) {
-    // In the order of the members. All descriptors are taken before anything is refused: dropped, they are closed.
-    Launch request{VmId::parse(vm), vmm_kind(options.require<std::string>("vmm")), options.take_fd("kernel"),
-                   options.take_fd("initrd"), take_drives(options), options.take_or("tap", false),
+    // In the order of the members. All descriptors are taken before anything is refused: dropped, they are
+    // closed.
+    Launch request{VmId::parse(vm),
+                   vmm_kind(options.require<std::string>("vmm")),
+                   options.take_fd("kernel"),
+                   options.take_fd("initrd"),
+                   take_drives(options),
+                   options.take_or("tap", false),
                    options.take_fd("console"),
                    options.take_number("vcpus", 1, 1, most_vcpus),
                    options.take_number("memory-mib", least_memory_mib, least_memory_mib, host_memory_mib()),
@@ -95,7 +105,8 @@ Launch parse_launch(std::string_view vm, bus::Options& options) {
         refuse("a VMM needs the options kernel and initrd");
     if (request.kind != VmmKind::Null && !request.null_mode.empty())
         refuse("null-mode goes with vmm=null only");
-    if (!request.null_mode.empty() && request.null_mode != "never-ready" && request.null_mode != "die-at-start")
+    if (!request.null_mode.empty() && request.null_mode != "never-ready" &&
+        request.null_mode != "die-at-start")
         refuse("unknown null-mode", "never-ready or die-at-start");
     return request;
 }
@@ -105,7 +116,7 @@ void check_file(int fd, unsigned uid, Access access, const std::string& what) {
         throw Error(ErrorCode::FailedPrecondition, "the descriptor of " + what + " " + why,
                     "pass a regular file of your own, opened as it is to be used");
     };
-    struct stat status {};
+    struct stat status{};
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0 || ::fstat(fd, &status) < 0)
         fail("is not usable");

@@ -1,4 +1,5 @@
-// What the methods ask for, parsed: a value of these types holds nothing unchecked. Parsing touches nothing on the host.
+// What the methods ask for, parsed: a value of these types holds nothing unchecked. Parsing touches nothing
+// on the host.
 #pragma once
 
 #include "base/fd.hpp"
@@ -85,11 +86,12 @@ struct Cleanup {
 
 /// Throws InvalidArgument unless it is a host's private address inside its network.
 EnsureBridge parse_ensure_bridge(std::string_view bridge, std::string_view address);
-/// Takes the options of Launch; throws InvalidArgument. Descriptors are the request's from then on, looked into only later.
+/// Takes the options of Launch; throws InvalidArgument. Descriptors are the request's from then on, looked
+/// into only later.
 Launch parse_launch(std::string_view vm, bus::Options& options);
 
-/// FailedPrecondition unless `fd` is a regular file of `uid`, opened so that it can be read (and written, with `write`), and not
-/// with O_PATH. `what` names it in errors.
+/// FailedPrecondition unless `fd` is a regular file of `uid`, opened so that it can be read (and written,
+/// with `write`), and not with O_PATH. `what` names it in errors.
 enum class Access { Read, Write, ReadWrite };
 void check_file(int fd, unsigned uid, Access access, const std::string& what);
 

@@ -6,20 +6,23 @@
 #include "bus/object_path.hpp"
 #include "helper/service.hpp"
 
-#include <cerrno>
-#include <chrono>
-#include <cstdlib>
 #include <fcntl.h>
-#include <memory>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
 
 namespace banger::helper {
 
 namespace {
 
-/// Seconds from the environment of whoever starts the helper (not of its callers), so that tests need not wait.
+/// Seconds from the environment of whoever starts the helper (not of its callers), so that tests need not
+/// wait.
 std::chrono::milliseconds seconds_from(const char* variable, std::chrono::seconds otherwise) {
     const char* text = std::getenv(variable);
     char* end = nullptr;
@@ -33,11 +36,12 @@ std::chrono::milliseconds seconds_from(const char* variable, std::chrono::second
 void ensure_runtime_folder() {
     if (::mkdir(runtime_folder, 0755) < 0 && errno != EEXIST)
         throw_errno(std::string("make directory ") + runtime_folder);
-    struct stat status {};
+    struct stat status{};
     if (::lstat(runtime_folder, &status) < 0)
         throw_errno(std::string("stat ") + runtime_folder);
     if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0)
-        throw Error(ErrorCode::FailedPrecondition, std::string(runtime_folder) + " is not a directory of root's alone",
+        throw Error(ErrorCode::FailedPrecondition,
+                    std::string(runtime_folder) + " is not a directory of root's alone",
                     "remove it, then try again");
 }
 
@@ -88,8 +92,8 @@ private:
     }
     bool quiet() const { return gate_.pending() == 0 && workers_.busy() == 0 && lanes_.busy() == 0; }
 
-    /// Gives the name back first. What was sent to it before is then in this connection's queue, and is served; what is sent
-    /// later makes the bus start another helper, which waits for this one's lock.
+    /// Gives the name back first. What was sent to it before is then in this connection's queue, and is
+    /// served; what is sent later makes the bus start another helper, which waits for this one's lock.
     void leave() noexcept {
         try {
             connection_->releaseName(bus::ServiceName(bus::helper_service));
@@ -134,6 +138,9 @@ int run(int argc) {
         throw Error(ErrorCode::NotAuthorized, "banger helper runs as root only",
                     "the system bus starts it when it is called");
     ::umask(077);
+    // A child that has gone makes a write to its pipe fail, and must not end the helper. Children get the
+    // default back.
+    std::signal(SIGPIPE, SIG_IGN);
     ensure_runtime_folder();
     Helper().run();
     return 0;

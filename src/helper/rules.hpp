@@ -1,4 +1,5 @@
-// Every method of org.banger.Helper1, with the polkit action that guards it and the object that must be the caller's.
+// Every method of org.banger.Helper1, with the polkit action that guards it and the object that must be the
+// caller's.
 #pragma once
 
 #include <array>
@@ -11,8 +12,9 @@ enum class Action { Network, Machine };
 
 std::string_view polkit_action(Action action) noexcept;
 
-/// Which of a call's objects the ledger is asked about. A VM is the caller's by construction: the ledger's key is the
-/// caller's uid and the id, so that ids of different owners never meet. Bridges are named by their link.
+/// Which of a call's objects the ledger is asked about. A VM is the caller's by construction: the ledger's
+/// key is the caller's uid and the id, so that ids of different owners never meet. Bridges are named by their
+/// link.
 enum class Owned { None, Vm, Bridge, VmAndBridge };
 
 struct Rule {

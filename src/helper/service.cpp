@@ -20,7 +20,8 @@ void send(Send&& body) noexcept {
     }
 }
 
-void refuse(Call& call, Gate& gate, const Refusal& refusal, const std::function<void(const sdbus::Error&)>& send_error) {
+void refuse(Call& call, Gate& gate, const Refusal& refusal,
+            const std::function<void(const sdbus::Error&)>& send_error) {
     send([&] {
         const OpScope scope(call.op_id);
         call.log_failure(refusal.error);
@@ -112,7 +113,8 @@ void Service::serve(sdbus::Result<Results...>&& result, Variants&& variants, Par
     }
 }
 
-void Service::EnsureBridge(sdbus::Result<>&& result, std::string bridge, std::string address, Variants options) {
+void Service::EnsureBridge(sdbus::Result<>&& result, std::string bridge, std::string address,
+                           Variants options) {
     serve<Action::Network, Nothing>(
         std::move(result), std::move(options),
         [&](bus::Options&) { return parse_ensure_bridge(bridge, address); },
@@ -128,7 +130,8 @@ void Service::DeleteBridge(sdbus::Result<>&& result, std::string bridge, Variant
         reply_nothing);
 }
 
-void Service::CreateTap(sdbus::Result<std::string>&& result, std::string vm, std::string bridge, Variants options) {
+void Service::CreateTap(sdbus::Result<std::string>&& result, std::string vm, std::string bridge,
+                        Variants options) {
     serve<Action::Network, TapName>(
         std::move(result), std::move(options),
         [&](bus::Options&) { return helper::CreateTap{VmId::parse(vm), BridgeName::parse(bridge)}; },
@@ -148,15 +151,19 @@ void Service::Launch(sdbus::Result<std::string, uint32_t, std::string, std::stri
                      Variants options) {
     serve<Action::Machine, Launched>(
         std::move(result), std::move(options), [&](bus::Options& given) { return parse_launch(vm, given); },
-        [this](const auto& grant, auto request, auto done) { machine_.perform(grant, std::move(request), done); },
+        [this](const auto& grant, auto request, auto done) {
+            machine_.perform(grant, std::move(request), done);
+        },
         [](const auto& held, const Launched& made) {
-            held.returnResults(made.unit, static_cast<uint32_t>(made.pid), made.api_socket, made.vsock_socket);
+            held.returnResults(made.unit, static_cast<uint32_t>(made.pid), made.api_socket,
+                               made.vsock_socket);
         });
 }
 
 void Service::Inspect(sdbus::Result<Variants>&& result, std::string vm, Variants options) {
     serve<Action::Machine, Facts>(
-        std::move(result), std::move(options), [&](bus::Options&) { return helper::Inspect{VmId::parse(vm)}; },
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::Inspect{VmId::parse(vm)}; },
         [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
         [](const auto& held, const Facts& facts) { held.returnResults(to_variants(facts)); });
 }
@@ -185,7 +192,8 @@ void Service::Kill(sdbus::Result<>&& result, std::string vm, Variants options) {
 
 void Service::Cleanup(sdbus::Result<>&& result, std::string vm, Variants options) {
     serve<Action::Machine, Nothing>(
-        std::move(result), std::move(options), [&](bus::Options&) { return helper::Cleanup{VmId::parse(vm)}; },
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::Cleanup{VmId::parse(vm)}; },
         [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
         reply_nothing);
 }

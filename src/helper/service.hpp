@@ -3,11 +3,10 @@
 
 #include "bus/errors.hpp"
 #include "bus/options.hpp"
+#include "glue/org_banger_Helper1_adaptor.hpp"
 #include "helper/gate.hpp"
 #include "helper/machine.hpp"
 #include "helper/network.hpp"
-
-#include "glue/org_banger_Helper1_adaptor.hpp"
 
 #include <functional>
 #include <memory>
@@ -31,9 +30,11 @@ public:
 private:
     using Variants = std::map<std::string, sdbus::Variant>;
 
-    void EnsureBridge(sdbus::Result<>&& result, std::string bridge, std::string address, Variants options) override;
+    void EnsureBridge(sdbus::Result<>&& result, std::string bridge, std::string address,
+                      Variants options) override;
     void DeleteBridge(sdbus::Result<>&& result, std::string bridge, Variants options) override;
-    void CreateTap(sdbus::Result<std::string>&& result, std::string vm, std::string bridge, Variants options) override;
+    void CreateTap(sdbus::Result<std::string>&& result, std::string vm, std::string bridge,
+                   Variants options) override;
     void DeleteTap(sdbus::Result<>&& result, std::string vm, Variants options) override;
     void Launch(sdbus::Result<std::string, uint32_t, std::string, std::string>&& result, std::string vm,
                 Variants options) override;
@@ -44,10 +45,11 @@ private:
     void Cleanup(sdbus::Result<>&& result, std::string vm, Variants options) override;
     std::string Version() override;
 
-    /// The four lines of every method. `parse(options)` gives the request or throws; `perform(grant, request, done)` acts;
-    /// `reply(result, value)` sends what came of it.
+    /// The four lines of every method. `parse(options)` gives the request or throws; `perform(grant, request,
+    /// done)` acts; `reply(result, value)` sends what came of it.
     template <Action A, class Value, class Parse, class Perform, class Reply, class... Results>
-    void serve(sdbus::Result<Results...>&& result, Variants&& options, Parse parse, Perform perform, Reply reply) noexcept;
+    void serve(sdbus::Result<Results...>&& result, Variants&& options, Parse parse, Perform perform,
+               Reply reply) noexcept;
 
     std::shared_ptr<Call> begin();
 

@@ -16,8 +16,8 @@ public:
     explicit Workers(Loop& loop)
         : loop_(loop) {}
 
-    /// `work` on a thread, under the operation id of this moment; then `done` in the loop. Dropping the Workers waits for
-    /// what runs, and forgets what waits.
+    /// `work` on a thread, under the operation id of this moment; then `done` in the loop. Dropping the
+    /// Workers waits for what runs, and forgets what waits.
     template <class T>
     void run(std::function<T()> work, std::function<void(Outcome<T>)> done) {
         waiting_.push_back([this, work = std::move(work), done = std::move(done), op = current_op_id()] {

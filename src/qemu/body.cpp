@@ -77,7 +77,8 @@ MachineUpdate parse_machine(const Json& body) {
 
 BootSource parse_boot_source(const Json& body) {
     const ObjectReader reader(body, {"kernel_image_path", "initrd_path", "boot_args"});
-    return {reader.text("kernel_image_path"), reader.maybe_text("initrd_path"), reader.maybe_text("boot_args")};
+    return {reader.text("kernel_image_path"), reader.maybe_text("initrd_path"),
+            reader.maybe_text("boot_args")};
 }
 
 MachineUpdate parse_machine_config(const Json& body) {
@@ -121,7 +122,8 @@ Drive parse_drive(const Json& body) {
 
 DriveUpdate parse_drive_update(const Json& body) {
     const ObjectReader reader(body, {"drive_id", "path_on_host", "rate_limiter"});
-    return {reader.text("drive_id"), reader.maybe_text("path_on_host"), maybe_limiter(reader, "rate_limiter")};
+    return {reader.text("drive_id"), reader.maybe_text("path_on_host"),
+            maybe_limiter(reader, "rate_limiter")};
 }
 
 NetworkInterface parse_network_interface(const Json& body) {

@@ -1,5 +1,5 @@
-// Reading request bodies without trust: every field known, of its type and in its range, as Firecracker's own (serde) reader
-// wants it; refusals are worded like its own.
+// Reading request bodies without trust: every field known, of its type and in its range, as Firecracker's own
+// (serde) reader wants it; refusals are worded like its own.
 #pragma once
 
 #include "qemu/config.hpp"
@@ -9,8 +9,8 @@
 
 namespace banger::qemu {
 
-/// Text → JSON. Throws Error{InvalidArgument} for anything but one JSON value nested at most 128 deep (so that nothing that
-/// walks the value can exhaust the stack).
+/// Text → JSON. Throws Error{InvalidArgument} for anything but one JSON value nested at most 128 deep (so
+/// that nothing that walks the value can exhaust the stack).
 Json parse_json(std::string_view text);
 
 /// A JSON object of which each field is taken by name.
@@ -29,7 +29,8 @@ public:
     std::optional<std::string> maybe_text(const char* key) const;
     std::optional<bool> maybe_flag(const char* key) const;
     std::optional<uint64_t> maybe_number(const char* key, uint64_t max, std::string_view type) const;
-    std::optional<std::string> maybe_one_of(const char* key, std::initializer_list<std::string_view> choices) const;
+    std::optional<std::string> maybe_one_of(const char* key,
+                                            std::initializer_list<std::string_view> choices) const;
 
     /// Whether the field is there and not null.
     bool has(const char* key) const;
@@ -44,7 +45,8 @@ private:
 [[noreturn]] void refuse_body(const std::string& why);
 
 BootSource parse_boot_source(const Json& body);
-/// PUT (vcpu_count and mem_size_mib needed, what is absent is reset to its default) and PATCH /machine-config.
+/// PUT (vcpu_count and mem_size_mib needed, what is absent is reset to its default) and PATCH
+/// /machine-config.
 MachineUpdate parse_machine_config(const Json& body);
 MachineUpdate parse_machine_update(const Json& body);
 Drive parse_drive(const Json& body);

@@ -1,11 +1,12 @@
 // Bytes on their way from one descriptor to another.
 #pragma once
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <string>
 #include <string_view>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace banger::qemu {
 

@@ -11,8 +11,8 @@ namespace banger::qemu {
 
 namespace {
 
-/// What Firecracker says when it is given no boot_args, but for `nomodule` and `8250.nr_uarts=0`: distribution kernels have
-/// virtio as modules, and the console is the serial port.
+/// What Firecracker says when it is given no boot_args, but for `nomodule` and `8250.nr_uarts=0`:
+/// distribution kernels have virtio as modules, and the console is the serial port.
 constexpr const char* default_boot_args = "reboot=k panic=1 i8042.noaux i8042.nomux i8042.dumbkbd";
 
 /// Whether the command line has a word that begins with `start`.
@@ -59,8 +59,8 @@ private:
 
     /// As JSON, which needs no escaping whatever a path holds.
     void add_device(Json device, bool has_place = true) {
-        // From the last place down: the guest finds them in that order (QEMU's ACPI tables list them so), and the first
-        // drive is to be its first.
+        // From the last place down: the guest finds them in that order (QEMU's ACPI tables list them so), and
+        // the first drive is to be its first.
         if (has_place)
             device["bus"] = "virtio-mmio-bus." + std::to_string(next_place_--);
         add({"-device", device.dump()});
@@ -71,15 +71,16 @@ private:
         const bool kvm = plumbing_.accelerator == Accelerator::Kvm;
         const auto cpus = std::to_string(machine.vcpu_count);
         const unsigned threads = machine.smt && machine.vcpu_count > 1 ? 2 : 1;
-        add({"-name", "banger-" + plumbing_.id, "-M", "microvm", "-accel", kvm ? "kvm" : "tcg,thread=multi", "-cpu",
-             kvm ? "host" : "max", "-smp",
+        add({"-name", "banger-" + plumbing_.id, "-M", "microvm", "-accel", kvm ? "kvm" : "tcg,thread=multi",
+             "-cpu", kvm ? "host" : "max", "-smp",
              "cpus=" + cpus + ",sockets=1,cores=" + std::to_string(machine.vcpu_count / threads) +
                  ",threads=" + std::to_string(threads),
              "-m", "size=" + std::to_string(machine.mem_size_mib) + "M"});
         add({"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"});
         if (plumbing_.sandbox)
             add({"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});
-        add({"-chardev", "socket,id=qmp,fd=" + std::to_string(plumbing_.qmp_fd), "-mon", "chardev=qmp,mode=control"});
+        add({"-chardev", "socket,id=qmp,fd=" + std::to_string(plumbing_.qmp_fd), "-mon",
+             "chardev=qmp,mode=control"});
     }
 
     void add_console() {
@@ -107,8 +108,8 @@ private:
                         {"cache", cache},
                         {"read-only", read_only}};
         const auto node = "drive-" + drive.drive_id;
-        const Json raw{{"driver", "raw"},      {"node-name", node}, {"file", file}, {"cache", cache},
-                       {"discard", "unmap"},   {"read-only", read_only}};
+        const Json raw{{"driver", "raw"}, {"node-name", node},  {"file", file},
+                       {"cache", cache},  {"discard", "unmap"}, {"read-only", read_only}};
         add({"-blockdev", raw.dump()});
         add_device({{"driver", "virtio-blk-device"},
                     {"id", "blk-" + drive.drive_id},
@@ -143,7 +144,11 @@ private:
     void add_port(size_t number, const std::string& name, int fd) {
         const auto id = "port" + std::to_string(number);
         add({"-chardev", "socket,id=" + id + ",fd=" + std::to_string(fd)});
-        add_device({{"driver", "virtserialport"}, {"bus", "ports.0"}, {"nr", number}, {"chardev", id}, {"name", name}},
+        add_device({{"driver", "virtserialport"},
+                    {"bus", "ports.0"},
+                    {"nr", number},
+                    {"chardev", id},
+                    {"name", name}},
                    false);
     }
 
@@ -178,7 +183,8 @@ std::string kernel_command_line(const VmConfig& config, const Plumbing& plumbing
     if (!config.drives.empty() && config.drives.front().is_root_device)
         line += root_words(config.drives.front());
     add_unless_there(line, "console=", "ttyS0");
-    // Without this, TSC calibration fails now and then on a busy host, and microvm has no other clock: the kernel hangs.
+    // Without this, TSC calibration fails now and then on a busy host, and microvm has no other clock: the
+    // kernel hangs.
     if (plumbing.accelerator == Accelerator::Tcg && plumbing.tsc_khz)
         add_unless_there(line, "tsc_early_khz=", std::to_string(plumbing.tsc_khz));
     if (plumbing.host_port_fd >= 0)

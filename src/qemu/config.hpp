@@ -1,9 +1,10 @@
-// What a machine is configured with: the bodies of Firecracker's API as values, checked in form and range but not yet
-// against the host or each other. Names are those of its OpenAPI description (1.16).
+// What a machine is configured with: the bodies of Firecracker's API as values, checked in form and range but
+// not yet against the host or each other. Names are those of its OpenAPI description (1.16).
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json.hpp>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

@@ -3,11 +3,12 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
-#include <fcntl.h>
 #include <string_view>
-#include <unistd.h>
 
 namespace banger::qemu {
 
@@ -35,10 +36,12 @@ void check_kernel(const std::string& path) {
     const auto file = open_file(path, O_RDONLY);
     const auto n = ::pread(file.get(), head.data(), head.size(), 0);
     const std::string_view text(head.data(), n > 0 ? static_cast<size_t>(n) : 0);
-    constexpr std::string_view elf64("\x7f" "ELF\x02", 5);
+    constexpr std::string_view elf64("\x7f"
+                                     "ELF\x02",
+                                     5);
     if (!text.starts_with(elf64) && !(text.size() == head.size() && text.ends_with("HdrS")))
-        refuse("Cannot load kernel due to invalid memory configuration or invalid kernel image: " +
-               path + " is neither a bzImage nor a 64-bit ELF image.");
+        refuse("Cannot load kernel due to invalid memory configuration or invalid kernel image: " + path +
+               " is neither a bzImage nor a 64-bit ELF image.");
 }
 
 void check_drive_limits(const Drive& drive) {
@@ -57,7 +60,8 @@ void check_entropy_limits(const Entropy& entropy) {
     if (!entropy.rate_limiter)
         return;
     if (entropy.rate_limiter->ops)
-        refuse("Entropy config error: banger-qemu limits the entropy device by bandwidth, not by operations.");
+        refuse(
+            "Entropy config error: banger-qemu limits the entropy device by bandwidth, not by operations.");
     to_throttle(entropy.rate_limiter->bandwidth);
 }
 

@@ -23,7 +23,8 @@ public:
 
     /// Before the start: makes sure that the interface's tap can be had. Throws Error.
     virtual void prepare_tap(const NetworkInterface& interface) = 0;
-    /// Before the start: binds vsock.uds_path (in place of a former one). Connections wait until the start. Throws Error.
+    /// Before the start: binds vsock.uds_path (in place of a former one). Connections wait until the start.
+    /// Throws Error.
     void listen_vsock(const Vsock& vsock) {
         listener_.reset(); // first, or it would unlink its successor
         listener_ = std::make_unique<HybridListener>(vsock.uds_path);

@@ -2,8 +2,9 @@
 
 #include "base/fd.hpp"
 
-#include <ctime>
 #include <fcntl.h>
+
+#include <ctime>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -53,7 +54,8 @@ TscClock::TscClock()
     : start_(sample()) {}
 
 TscClock::Sample TscClock::sample() {
-    // The narrowest of a few tries: a thread that was put aside between the two readings would spoil the rate.
+    // The narrowest of a few tries: a thread that was put aside between the two readings would spoil the
+    // rate.
     Sample best{};
     uint64_t narrowest = UINT64_MAX;
     for (int i = 0; i < 5; ++i) {

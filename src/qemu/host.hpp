@@ -8,8 +8,8 @@ namespace banger::qemu {
 
 enum class Accelerator { Kvm, Tcg };
 
-/// Whether KVM can run a stock kernel here: the CPU virtualises (VMX or SVM) and /dev/kvm opens. A nested /dev/kvm may open,
-/// and pass its ioctls, without the CPU's help; kernels hang there.
+/// Whether KVM can run a stock kernel here: the CPU virtualises (VMX or SVM) and /dev/kvm opens. A nested
+/// /dev/kvm may open, and pass its ioctls, without the CPU's help; kernels hang there.
 bool kvm_usable();
 
 /// Measures the rate of the CPU's time stamp counter against CLOCK_MONOTONIC, from its construction on.

@@ -2,12 +2,13 @@
 
 #include "base/error.hpp"
 
-#include <algorithm>
-#include <cerrno>
-#include <charconv>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
 
 namespace banger::qemu {
 
@@ -78,7 +79,8 @@ void HybridListener::accept_all() {
         if (greetings_.size() == most_greetings)
             greetings_.pop_front(); // whoever said nothing for the longest time
         const auto greeting = greetings_.insert(greetings_.end(), {std::move(client), {}, {}});
-        greeting->watch = IoWatch(greeting->client.get(), [this, greeting](GIOCondition) { read_line(greeting); });
+        greeting->watch =
+            IoWatch(greeting->client.get(), [this, greeting](GIOCondition) { read_line(greeting); });
         greeting->watch.want(true, false);
     }
 }

@@ -16,7 +16,8 @@ namespace banger::qemu {
 /// The longest request line with its newline, as Firecracker reads it.
 inline constexpr size_t longest_connect_line = 32;
 
-/// "CONNECT 1024" (in any case, blanks around and between, without the newline) → 1024; empty for anything else.
+/// "CONNECT 1024" (in any case, blanks around and between, without the newline) → 1024; empty for anything
+/// else.
 std::optional<uint32_t> parse_connect(std::string_view line);
 /// "OK <n>\n" with a number of the host's end that no other connection of this process has had lately.
 std::string next_ok_line();

@@ -57,8 +57,8 @@ IoWatch& IoWatch::operator=(IoWatch&& other) noexcept {
 void IoWatch::want(bool readable, bool writable) {
     if (!source_)
         return;
-    const auto conditions = static_cast<GIOCondition>((readable ? G_IO_IN : 0) | (writable ? G_IO_OUT : 0) |
-                                                      G_IO_HUP | G_IO_ERR);
+    const auto conditions =
+        static_cast<GIOCondition>((readable ? G_IO_IN : 0) | (writable ? G_IO_OUT : 0) | G_IO_HUP | G_IO_ERR);
     if (tag_)
         g_source_modify_unix_fd(source_, tag_, conditions);
     else

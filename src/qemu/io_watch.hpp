@@ -1,14 +1,16 @@
 // Watching a descriptor in the main loop, with interests that change.
 #pragma once
 
-#include <functional>
 #include <glib.h>
+
+#include <functional>
 #include <utility>
 
 namespace banger::qemu {
 
-/// Calls `task(conditions)` when the descriptor is ready for what is wanted, or hung up. Nothing is wanted at first, and
-/// then hang-ups are told all the same. The task may drop the watch. For the loop's thread; cancelled when dropped.
+/// Calls `task(conditions)` when the descriptor is ready for what is wanted, or hung up. Nothing is wanted at
+/// first, and then hang-ups are told all the same. The task may drop the watch. For the loop's thread;
+/// cancelled when dropped.
 class IoWatch {
 public:
     using Task = std::function<void(GIOCondition)>;

@@ -3,10 +3,11 @@
 #include "base/fd.hpp"
 #include "qemu/devices.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 
 namespace banger::qemu {
 
@@ -28,7 +29,8 @@ void check_opens(const std::string& path, int flags, const std::string& prefix) 
     const OwnedFd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK));
     const int error_number = errno;
     if (!fd)
-        refuse(prefix + std::strerror(error_number) + " (os error " + std::to_string(error_number) + ") " + path);
+        refuse(prefix + std::strerror(error_number) + " (os error " + std::to_string(error_number) + ") " +
+               path);
 }
 
 template <class F>
@@ -53,11 +55,13 @@ MachineConfig updated(MachineConfig config, const MachineUpdate& update) {
 void check(const MachineConfig& config) {
     if (config.vcpu_count == 0 || config.vcpu_count > most_vcpus ||
         (config.smt && config.vcpu_count > 1 && config.vcpu_count % 2 == 1))
-        refuse("Machine config error: The number of vCPUs must be greater than 0, less than 32 and must be 1 or an even "
+        refuse("Machine config error: The number of vCPUs must be greater than 0, less than 32 and must be 1 "
+               "or an even "
                "number if SMT is enabled.");
     // QEMU counts in bytes, in 64 bits with a sign.
     if (config.mem_size_mib == 0 || config.mem_size_mib > (uint64_t{1} << 42))
-        refuse("Machine config error: The memory size (MiB) is either 0, or not a multiple of the configured page size.");
+        refuse("Machine config error: The memory size (MiB) is either 0, or not a multiple of the configured "
+               "page size.");
     if (config.huge_pages != "None")
         refuse("Machine config error: banger-qemu has no huge pages.");
     if (config.cpu_template != "None")
@@ -103,8 +107,10 @@ Balloon& Machine::require_balloon() {
 void Machine::on(Get get, const Reply& reply) {
     switch (get) {
     case Get::Instance:
-        return reply(
-            ok({{"id", id_}, {"state", state_name()}, {"vmm_version", api_version}, {"app_name", "banger-qemu"}}));
+        return reply(ok({{"id", id_},
+                         {"state", state_name()},
+                         {"vmm_version", api_version},
+                         {"app_name", "banger-qemu"}}));
     case Get::Version:
         return reply(ok({{"firecracker_version", api_version}}));
     case Get::VmConfig:
@@ -125,12 +131,14 @@ void Machine::on(const BootSource& source, const Reply& reply) {
     check_opens(source.kernel_image_path, O_RDONLY, "Boot source error: The kernel file cannot be opened: ");
     if (source.initrd_path)
         check_opens(*source.initrd_path, O_RDONLY,
-                    "Boot source error: The initrd file cannot be opened due to invalid path or invalid permissions. ");
+                    "Boot source error: The initrd file cannot be opened due to invalid path or invalid "
+                    "permissions. ");
     if (source.boot_args && source.boot_args->size() >= longest_command_line)
         refuse("Boot source error: The kernel command line is invalid: it is longer than 2047 bytes.");
     if (source.boot_args && std::any_of(source.boot_args->begin(), source.boot_args->end(),
                                         [](unsigned char c) { return c < 0x20 || c >= 0x7f; }))
-        refuse("Boot source error: The kernel command line is invalid: it holds a character that is no printable ASCII.");
+        refuse("Boot source error: The kernel command line is invalid: it holds a character that is no "
+               "printable ASCII.");
     config_.boot_source = source;
     reply({});
 }
@@ -140,7 +148,8 @@ void Machine::on(const MachineChange& change, const Reply& reply) {
     const auto config = updated(config_.machine, change.update);
     check(config);
     if (config_.balloon && config.mem_size_mib < config_.balloon->amount_mib)
-        refuse("Machine config error: The memory size (MiB) is smaller than the previously set balloon device target size.");
+        refuse("Machine config error: The memory size (MiB) is smaller than the previously set balloon "
+               "device target size.");
     config_.machine = config;
     reply({});
 }
@@ -177,8 +186,8 @@ void Machine::on(const NetworkInterface& interface, const Reply& reply) {
         if (!same(other) && interface.guest_mac && other.guest_mac == interface.guest_mac)
             refuse("Network config error: The MAC address is already in use: " + *interface.guest_mac);
     if (interface.mtu && *interface.mtu < 68)
-        refuse("Network config error: Could not create the network device: MTU " + std::to_string(*interface.mtu) +
-               " is out of range [68, 65535]");
+        refuse("Network config error: Could not create the network device: MTU " +
+               std::to_string(*interface.mtu) + " is out of range [68, 65535]");
     check_network_limits(interface.rx_rate_limiter, interface.tx_rate_limiter);
     with_prefix("Network config error: Could not create the network device: Open tap device failed: ",
                 [&] { guest_.prepare_tap(interface); });
@@ -191,9 +200,10 @@ void Machine::on(const Vsock& vsock, const Reply& reply) {
     require_not_started();
     if (vsock.guest_cid < 3)
         refuse("Vsock config error: Cannot create vsock device: the guest's CID must be at least 3.");
-    with_prefix("Vsock config error: Cannot create backend for vsock device: Error binding to the host-side Unix "
-                "socket: ",
-                [&] { guest_.listen_vsock(vsock); });
+    with_prefix(
+        "Vsock config error: Cannot create backend for vsock device: Error binding to the host-side Unix "
+        "socket: ",
+        [&] { guest_.listen_vsock(vsock); });
     config_.vsock = vsock;
     reply({});
 }
@@ -218,7 +228,8 @@ void Machine::on(const Balloon& balloon, const Reply& reply) {
 void Machine::on(const Serial& serial, const Reply& reply) {
     require_not_started();
     if (serial.rate_limiter)
-        refuse("The requested operation is not supported: banger-qemu has no rate limiter on its serial console.");
+        refuse("The requested operation is not supported: banger-qemu has no rate limiter on its serial "
+               "console.");
     config_.serial = serial;
     reply({});
 }

@@ -1,7 +1,6 @@
 // What a machine does from its start on.
-#include "qemu/machine.hpp"
-
 #include "qemu/devices.hpp"
+#include "qemu/machine.hpp"
 
 #include <algorithm>
 
@@ -48,9 +47,8 @@ void Machine::on(Action action, const Reply& reply) {
         records_.flush_metrics();
         return reply({});
     }
-    guest_.send_ctrl_alt_del([reply](const std::optional<Error>& error) {
-        reply(answer("Internal VMM error: ", error));
-    });
+    guest_.send_ctrl_alt_del(
+        [reply](const std::optional<Error>& error) { reply(answer("Internal VMM error: ", error)); });
 }
 
 void Machine::on(VmState state, const Reply& reply) {

@@ -1,4 +1,5 @@
-// banger-qemu: speaks Firecracker's API and boots the guest with QEMU, for hosts where Firecracker cannot run.
+// banger-qemu: speaks Firecracker's API and boots the guest with QEMU, for hosts where Firecracker cannot
+// run.
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/loop.hpp"
@@ -7,10 +8,11 @@
 #include "qemu/qemu_guest.hpp"
 #include "qemu/server.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <memory>
-#include <unistd.h>
 
 namespace banger::qemu {
 
@@ -83,6 +85,7 @@ int main(int argc, char** argv) {
         status = 1;
     }
     std::fflush(nullptr);
-    // Sessions of the null guest may still stand in threads of their own; nothing of theirs is to be waited for.
+    // Sessions of the null guest may still stand in threads of their own; nothing of theirs is to be waited
+    // for.
     ::_exit(status);
 }

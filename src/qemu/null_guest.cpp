@@ -4,6 +4,7 @@
 #include "agent/protocol.hpp"
 
 #include <fcntl.h>
+
 #include <thread>
 
 namespace banger::qemu {
@@ -68,7 +69,8 @@ void NullGuest::say_ready() const {
     info.agent = BANGER_VERSION;
     info.kernel = "null";
     try {
-        write_all(host.get(), agent::encode_frame(agent::FrameType::Ready, agent::encode_info(info)), "ready frame");
+        write_all(host.get(), agent::encode_frame(agent::FrameType::Ready, agent::encode_info(info)),
+                  "ready frame");
     } catch (const Error&) {
         // Whoever listened is gone; a real guest would not care either.
     }

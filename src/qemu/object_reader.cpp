@@ -124,7 +124,8 @@ std::optional<bool> ObjectReader::maybe_flag(const char* key) const {
     return has(key) ? std::optional(flag(key)) : std::nullopt;
 }
 
-std::optional<uint64_t> ObjectReader::maybe_number(const char* key, uint64_t max, std::string_view type) const {
+std::optional<uint64_t> ObjectReader::maybe_number(const char* key, uint64_t max,
+                                                   std::string_view type) const {
     return has(key) ? std::optional(number(key, max, type)) : std::nullopt;
 }
 

@@ -1,21 +1,23 @@
 #include "qemu/options.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <map>
 
 namespace banger::qemu {
 
 namespace {
 
-const std::map<std::string, NullMode> null_modes{
-    {"ordinary", NullMode::Ordinary}, {"never-ready", NullMode::NeverReady}, {"die-at-start", NullMode::DieAtStart}};
+const std::map<std::string, NullMode> null_modes{{"ordinary", NullMode::Ordinary},
+                                                 {"never-ready", NullMode::NeverReady},
+                                                 {"die-at-start", NullMode::DieAtStart}};
 
 const std::map<std::string, Accelerator> accelerators{{"kvm", Accelerator::Kvm}, {"tcg", Accelerator::Tcg}};
 
 std::string check_id(const std::string& id) {
-    const bool good = !id.empty() && id.size() <= 64 &&
-                      id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
-                          id.npos;
+    const bool good =
+        !id.empty() && id.size() <= 64 &&
+        id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == id.npos;
     return good ? "" : "an id is 1 to 64 of [A-Za-z0-9-]";
 }
 
@@ -28,7 +30,8 @@ std::optional<Options> parse_options(int argc, char** argv, int& status) {
     bool no_sandbox = false;
     options.settings.id = "anonymous-instance";
     CLI::App app("Firecracker's API in front of QEMU's microvm machine.", "banger-qemu");
-    app.set_version_flag("--version", "banger-qemu " BANGER_VERSION " (Firecracker API " + std::string(api_version) + ")");
+    app.set_version_flag("--version",
+                         "banger-qemu " BANGER_VERSION " (Firecracker API " + std::string(api_version) + ")");
     app.add_option("--id", options.settings.id, "The machine's id")->check(CLI::Validator(check_id, "ID"));
     app.add_option("--api-sock", options.api_socket, "The API's Unix socket, made here")->required();
     app.add_option("--tap", options.taps, "An open tap device, by its name on the host: NAME=FD");

@@ -19,8 +19,8 @@ struct Options {
     std::optional<NullMode> null;
 };
 
-/// Empty when the program has said all that was wanted (--help, --version) or something is wrong with the arguments, which
-/// is then told on standard error; `status` is what to exit with.
+/// Empty when the program has said all that was wanted (--help, --version) or something is wrong with the
+/// arguments, which is then told on standard error; `status` is what to exit with.
 std::optional<Options> parse_options(int argc, char** argv, int& status);
 
 } // namespace banger::qemu

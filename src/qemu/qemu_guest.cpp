@@ -2,11 +2,12 @@
 
 #include "qemu/devices.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace banger::qemu {
 
@@ -32,9 +33,9 @@ constexpr std::array<std::pair<const char*, const char*>, 10> statistics{{
 Json throttle_arguments(const std::string& drive_id, const RateLimiter& limiter) {
     const auto bytes = to_throttle(limiter.bandwidth);
     const auto operations = to_throttle(limiter.ops);
-    return {{"id", "blk-" + drive_id}, {"bps", bytes.rate},       {"bps_rd", 0},
-            {"bps_wr", 0},             {"bps_max", bytes.burst},  {"iops", operations.rate},
-            {"iops_rd", 0},            {"iops_wr", 0},            {"iops_max", operations.burst}};
+    return {{"id", "blk-" + drive_id},     {"bps", bytes.rate},       {"bps_rd", 0},  {"bps_wr", 0},
+            {"bps_max", bytes.burst},      {"iops", operations.rate}, {"iops_rd", 0}, {"iops_wr", 0},
+            {"iops_max", operations.burst}};
 }
 
 uint64_t left_of(uint64_t memory_mib, uint64_t balloon_mib) {
@@ -165,7 +166,8 @@ void QemuGuest::settle(const VmConfig& config) {
     std::vector<Command> commands;
     for (const auto& drive : config.drives)
         if (drive.rate_limiter && drive.rate_limiter->limits())
-            commands.push_back({"block_set_io_throttle", throttle_arguments(drive.drive_id, *drive.rate_limiter)});
+            commands.push_back(
+                {"block_set_io_throttle", throttle_arguments(drive.drive_id, *drive.rate_limiter)});
     if (config.balloon && config.balloon->amount_mib)
         commands.push_back(
             {"balloon", {{"value", left_of(config.machine.mem_size_mib, config.balloon->amount_mib)}}});
@@ -192,13 +194,14 @@ void QemuGuest::run_all(std::vector<Command> commands, Done done) {
         return done(std::nullopt);
     auto first = std::move(commands.front());
     commands.erase(commands.begin());
-    command(first.name, std::move(first.arguments),
-            [this, commands = std::move(commands), done = std::move(done)](const std::optional<Error>& error) {
-                if (error)
-                    done(error);
-                else
-                    run_all(commands, done);
-            });
+    command(
+        first.name, std::move(first.arguments),
+        [this, commands = std::move(commands), done = std::move(done)](const std::optional<Error>& error) {
+            if (error)
+                done(error);
+            else
+                run_all(commands, done);
+        });
 }
 
 void QemuGuest::command(const char* name, Json arguments, Done done) {
@@ -238,7 +241,8 @@ void QemuGuest::balloon_statistics(uint64_t memory_mib, DoneWith done) {
         const auto* balloon = std::get_if<Json>(&outcome);
         if (!balloon)
             return done(outcome);
-        const auto actual_mib = memory_mib - std::min(balloon->value("actual", uint64_t{0}) >> 20, memory_mib);
+        const auto actual_mib =
+            memory_mib - std::min(balloon->value("actual", uint64_t{0}) >> 20, memory_mib);
         qmp_->execute("qom-get", {{"path", balloon_object}, {"property", "guest-stats"}},
                       [actual_mib, done](const Outcome<Json>& outcome) {
                           const auto* guest = std::get_if<Json>(&outcome);

@@ -15,8 +15,8 @@
 
 namespace banger::qemu {
 
-/// Sessions that can stand at the same time. A port costs a TCG guest some 20 ms of CPU time and 512 KiB of memory at its
-/// boot, and 30 of them half a second; docs/banger-qemu.md has the measurements.
+/// Sessions that can stand at the same time. Ports slow the boot of a TCG guest down: 9 of them took 15 %
+/// longer than one, 30 took 57 % longer (docs/banger-qemu.md).
 inline constexpr size_t default_session_ports = 8;
 
 class QemuGuest : public Guest {
@@ -65,7 +65,7 @@ private:
     OnEnd on_end_;
     TscClock tsc_clock_;
     Child qemu_;
-    Done on_started_; ///< empty when nobody waits for the start
+    Done on_started_;    ///< empty when nobody waits for the start
     std::string errors_; ///< the end of QEMU's standard error
     OwnedFd errors_fd_;
     FdWatch errors_watch_;

@@ -2,8 +2,9 @@
 
 #include "qemu/body.hpp"
 
-#include <array>
 #include <fcntl.h>
+
+#include <array>
 
 namespace banger::qemu {
 

@@ -18,8 +18,8 @@ class Qmp {
 public:
     using Reply = std::function<void(Outcome<Json>)>; ///< the value of "return"
 
-    /// `fd` is a connected socket. Asks for command mode at once; `on_ready` is called when QEMU's own loop answers, which
-    /// is when all devices are made and the guest runs.
+    /// `fd` is a connected socket. Asks for command mode at once; `on_ready` is called when QEMU's own loop
+    /// answers, which is when all devices are made and the guest runs.
     Qmp(OwnedFd fd, std::function<void()> on_ready);
 
     void execute(const char* command, Json arguments, Reply reply);

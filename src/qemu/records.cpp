@@ -2,10 +2,11 @@
 
 #include "base/error.hpp"
 
-#include <chrono>
-#include <ctime>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <chrono>
+#include <ctime>
 
 namespace banger::qemu {
 
@@ -59,7 +60,8 @@ void Records::note_request(std::string_view method, std::string_view path, unsig
     std::string line = utc_now() + " [" + id_;
     if (show_level_)
         line += refused ? ":ERROR" : ":INFO";
-    line += "] " + std::string(method) + " " + std::string(path) + ": status " + std::to_string(status) + "\n";
+    line +=
+        "] " + std::string(method) + " " + std::string(path) + ": status " + std::to_string(status) + "\n";
     write_record(log_, line);
 }
 

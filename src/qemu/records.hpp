@@ -22,7 +22,8 @@ public:
 
     /// One request answered; written to the log at level Info (Error when refused) and counted.
     void note_request(std::string_view method, std::string_view path, unsigned status);
-    /// Writes one line of JSON: counts since the start, and the time. Nothing where no metrics file was configured.
+    /// Writes one line of JSON: counts since the start, and the time. Nothing where no metrics file was
+    /// configured.
     void flush_metrics();
 
 private:

@@ -43,7 +43,8 @@ private:
 /// Words that came from outside, shortened and printable, for an error.
 std::string printable(std::string_view text) {
     std::string result(text.substr(0, 64));
-    std::replace_if(result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+    std::replace_if(
+        result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
     return result;
 }
 
@@ -181,7 +182,8 @@ constexpr std::array put_routes{
           [](const Path&, const Json& body) -> Request { return MachineChange{parse_machine_config(body)}; }},
     Route{"metrics", [](const Path&, const Json& body) -> Request { return parse_metrics(body); }},
     Route{"mmds", put_mmds},
-    Route{"network-interfaces", [](const Path& path, const Json& body) -> Request { return interface(path, body); }},
+    Route{"network-interfaces",
+          [](const Path& path, const Json& body) -> Request { return interface(path, body); }},
     Route{"snapshot", [](const Path& path, const Json&) -> Request { return snapshot(path); }},
     Route{"vsock", [](const Path&, const Json& body) -> Request { return parse_vsock(body); }},
     Route{"entropy", [](const Path&, const Json& body) -> Request { return parse_entropy(body); }},
@@ -237,7 +239,8 @@ Request parse_request(std::string_view method, std::string_view path_text, std::
             request = unsupported("hotplug of devices");
     }
     if (!request)
-        refuse("Invalid request method and/or path: " + printable(method) + " " + printable(path.first) + ".");
+        refuse("Invalid request method and/or path: " + printable(method) + " " + printable(path.first) +
+               ".");
     return std::move(*request);
 }
 

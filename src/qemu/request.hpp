@@ -33,14 +33,16 @@ struct MachineChange {
     MachineUpdate update;
 };
 
-using Request = std::variant<Get, BootSource, MachineChange, Drive, DriveUpdate, NetworkInterface, NetworkUpdate, Vsock,
-                             Entropy, Balloon, BalloonUpdate, BalloonStatisticsUpdate, Serial, Logger, Metrics,
-                             MmdsPut, MmdsPatch, MmdsConfig, Action, VmState, Unsupported>;
+using Request =
+    std::variant<Get, BootSource, MachineChange, Drive, DriveUpdate, NetworkInterface, NetworkUpdate, Vsock,
+                 Entropy, Balloon, BalloonUpdate, BalloonStatisticsUpdate, Serial, Logger, Metrics, MmdsPut,
+                 MmdsPatch, MmdsConfig, Action, VmState, Unsupported>;
 
 /// The largest body that is read, Firecracker's own default limit.
 inline constexpr size_t max_body = 51200;
 
-/// Throws Error{InvalidArgument} with Firecracker's words for what it would refuse; `path` is the URL's path. An empty body is none.
+/// Throws Error{InvalidArgument} with Firecracker's words for what it would refuse; `path` is the URL's path.
+/// An empty body is none.
 Request parse_request(std::string_view method, std::string_view path, std::string_view body);
 
 } // namespace banger::qemu

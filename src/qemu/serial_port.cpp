@@ -2,10 +2,11 @@
 
 #include "base/error.hpp"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <cerrno>
 #include <utility>
-#include <sys/socket.h>
 
 namespace banger::qemu {
 
@@ -93,7 +94,8 @@ void SerialPort::take(const link::Frame& frame) {
         if (frame.type == link::FrameType::ResetDone)
             become_free(State::Idle);
         return;
-    case State::Down: // before its first Reset, and after the last: what a former owner of the port left behind
+    case State::Down: // before its first Reset, and after the last: what a former owner of the port left
+                      // behind
     case State::Dead:
         return;
     }
@@ -132,8 +134,8 @@ void SerialPort::take_while_open(const link::Frame& frame) {
     }
 }
 
-/// The guest broke off, or has just come up. Where a Reset of ours crosses it, both are done: what either side sends
-/// after answering is new, and a ResetDone that comes late is ignored.
+/// The guest broke off, or has just come up. Where a Reset of ours crosses it, both are done: what either
+/// side sends after answering is new, and a ResetDone that comes late is ignored.
 void SerialPort::guest_reset() {
     send(link::FrameType::ResetDone);
     become_free(State::Idle);
@@ -181,15 +183,16 @@ void SerialPort::on_client(GIOCondition conditions) {
     update_wants();
 }
 
-/// The client has closed its socket, not only shut it down for writing (unix(7): a hang-up is when both directions are).
+/// The client has closed its socket, not only shut it down for writing (unix(7): a hang-up is when both
+/// directions are).
 void SerialPort::client_hung_up() {
     if (state_ == State::Opening || (state_ == State::Open && !to_client_.empty()))
         return abort();
     if (client_hung_up_)
         return;
     client_hung_up_ = true;
-    // What it sent before may still be unread, for want of room towards the guest; the guest shall have that, and a moment
-    // to end its half.
+    // What it sent before may still be unread, for want of room towards the guest; the guest shall have that,
+    // and a moment to end its half.
     if (client_ended_)
         patience_timer_ = Timer(patience_.linger, [this] {
             abort();
@@ -238,7 +241,8 @@ void SerialPort::leave_over() {
     if (leftovers_.size() == most_leftovers)
         leftovers_.pop_front();
     client_watch_.cancel();
-    const auto left = leftovers_.insert(leftovers_.end(), {std::move(client_), std::exchange(to_client_, {}), {}});
+    const auto left =
+        leftovers_.insert(leftovers_.end(), {std::move(client_), std::exchange(to_client_, {}), {}});
     left->watch = IoWatch(left->client.get(), [this, left](GIOCondition conditions) {
         const bool lost = has(conditions, G_IO_ERR) || !left->bytes.send_to(left->client.get());
         if (lost || left->bytes.empty())

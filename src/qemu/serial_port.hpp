@@ -1,5 +1,5 @@
-// One virtio-serial port as a place for one stream at a time, framed as src/agent/link.hpp has it. This is the host's end: the
-// port's descriptor leads to QEMU, the client's to whoever talks with the guest.
+// One virtio-serial port as a place for one stream at a time, framed as src/agent/link.hpp has it. This is
+// the host's end: the port's descriptor leads to QEMU, the client's to whoever talks with the guest.
 #pragma once
 
 #include "agent/link.hpp"
@@ -28,10 +28,12 @@ public:
     struct Events {
         /// The port became free, or dead.
         std::function<void()> on_free;
-        /// The guest asks for a stream to the host's `port`: a non-blocking socket to whoever takes it, or nothing.
+        /// The guest asks for a stream to the host's `port`: a non-blocking socket to whoever takes it, or
+        /// nothing.
         std::function<OwnedFd(uint32_t port)> on_guest_open;
     };
-    /// How long the guest may take to answer an Open; and, after the client has gone altogether, to end its half.
+    /// How long the guest may take to answer an Open; and, after the client has gone altogether, to end its
+    /// half.
     struct Patience {
         std::chrono::milliseconds open{10000};
         std::chrono::milliseconds linger{2000}; ///< as Firecracker's
@@ -45,8 +47,8 @@ public:
     SerialPort& operator=(const SerialPort&) = delete;
 
     State state() const { return state_; }
-    /// Takes an Idle port: asks the guest for `port`. When it accepts, the client is told `greeting` and the stream
-    /// stands; when it refuses, the client is closed. `client` is non-blocking.
+    /// Takes an Idle port: asks the guest for `port`. When it accepts, the client is told `greeting` and the
+    /// stream stands; when it refuses, the client is closed. `client` is non-blocking.
     void open(OwnedFd client, uint32_t port, std::string greeting);
 
 private:

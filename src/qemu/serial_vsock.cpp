@@ -4,7 +4,8 @@
 
 namespace banger::qemu {
 
-SerialVsock::SerialVsock(HybridListener& listener, OwnedFd host_port, std::vector<OwnedFd> session_ports, Limits limits)
+SerialVsock::SerialVsock(HybridListener& listener, OwnedFd host_port, std::vector<OwnedFd> session_ports,
+                         Limits limits)
     : listener_(listener)
     , limits_(limits) {
     const auto connect_host = [this](uint32_t port) { return listener_.connect_host(port); };

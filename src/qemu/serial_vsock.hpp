@@ -15,13 +15,15 @@ class SerialVsock {
 public:
     struct Limits {
         size_t queue = 64; ///< more clients than that are turned away
-        /// How long a client waits for a guest of which no port is up. While the guest is up, it waits as long as it likes.
+        /// How long a client waits for a guest of which no port is up. While the guest is up, it waits as
+        /// long as it likes.
         std::chrono::milliseconds guest_absent{2000};
         SerialPort::Patience patience{};
     };
 
     /// `host_port` and `session_ports`: the host's ends, connected sockets. The listener outlives this.
-    SerialVsock(HybridListener& listener, OwnedFd host_port, std::vector<OwnedFd> session_ports, Limits limits);
+    SerialVsock(HybridListener& listener, OwnedFd host_port, std::vector<OwnedFd> session_ports,
+                Limits limits);
     SerialVsock(HybridListener& listener, OwnedFd host_port, std::vector<OwnedFd> session_ports)
         : SerialVsock(listener, std::move(host_port), std::move(session_ports), Limits()) {}
 

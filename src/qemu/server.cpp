@@ -6,8 +6,8 @@ namespace banger::qemu {
 
 namespace {
 
-/// libsoup (3.2) takes the length off a 204's headers, and then holds the answer for one that ends with its connection. Told
-/// otherwise once the headers are out, it keeps the connection for the next request.
+/// libsoup (3.2) takes the length off a 204's headers, and then holds the answer for one that ends with its
+/// connection. Told otherwise once the headers are out, it keeps the connection for the next request.
 void keep_connection(SoupServerMessage* message, gpointer) {
     soup_message_headers_set_encoding(soup_server_message_get_response_headers(message), SOUP_ENCODING_NONE);
 }
@@ -72,7 +72,8 @@ void Server::on_request(SoupServer*, SoupServerMessage* message, const char*, GH
     auto& self = *static_cast<Server*>(data);
     self.queue_.push_back({SOUP_SERVER_MESSAGE(g_object_ref(message))});
     self.next();
-    // Only now, and only when there is no answer yet: to pause and go on within this call would break the connection.
+    // Only now, and only when there is no answer yet: to pause and go on within this call would break the
+    // connection.
     if (self.queue_.empty() || self.queue_.back().message != message)
         return;
     self.queue_.back().paused = true;

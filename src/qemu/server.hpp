@@ -4,8 +4,9 @@
 #include "base/fd.hpp"
 #include "qemu/machine.hpp"
 
-#include <deque>
 #include <libsoup/soup.h>
+
+#include <deque>
 #include <memory>
 
 namespace banger::qemu {

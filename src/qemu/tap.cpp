@@ -2,12 +2,13 @@
 
 #include "base/error.hpp"
 
-#include <charconv>
-#include <cstring>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+
+#include <charconv>
+#include <cstring>
 
 namespace banger::qemu {
 
@@ -38,7 +39,8 @@ void TapTable::add_given(const std::string& text) {
     const auto* digits = equals == text.npos ? end : text.data() + equals + 1;
     const auto [last, error] = std::from_chars(digits, end, number);
     if (error != std::errc() || last != end || number < 3)
-        throw Error(ErrorCode::InvalidArgument, "--tap takes NAME=FD with a descriptor number from 3, not " + text);
+        throw Error(ErrorCode::InvalidArgument,
+                    "--tap takes NAME=FD with a descriptor number from 3, not " + text);
     const auto name = text.substr(0, equals);
     check_name(name);
     if (::fcntl(number, F_SETFD, FD_CLOEXEC) < 0)

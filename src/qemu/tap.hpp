@@ -11,9 +11,11 @@ namespace banger::qemu {
 /// By the interface's name on the host: those handed over at the start, and those opened since.
 class TapTable {
 public:
-    /// "NAME=FD", as --tap has it. Throws InvalidArgument for anything else, and for a descriptor that is not open.
+    /// "NAME=FD", as --tap has it. Throws InvalidArgument for anything else, and for a descriptor that is not
+    /// open.
     void add_given(const std::string& text);
-    /// Makes sure that there is a descriptor for `name`: opens /dev/net/tun for it where none was given. Throws Error.
+    /// Makes sure that there is a descriptor for `name`: opens /dev/net/tun for it where none was given.
+    /// Throws Error.
     void ensure(const std::string& name);
     /// The descriptor; -1 when there is none.
     int fd(const std::string& name) const;

@@ -46,11 +46,13 @@ VmmClient::VmmClient(std::string api_socket_path, CallLimits limits)
 
 json VmmClient::call(const char* method, const std::string& path, const json& body) {
     const auto deadline = std::chrono::steady_clock::now() + limits_.timeout;
-    const auto text = body.is_null() ? std::string() : body.dump(-1, ' ', false, json::error_handler_t::replace);
+    const auto text =
+        body.is_null() ? std::string() : body.dump(-1, ' ', false, json::error_handler_t::replace);
     const auto reply = connection_.request(method, path, text, deadline, limits_.stop);
     if (reply.status < 200 || reply.status > 299) {
         const auto fault = fault_of(reply);
-        throw Error(code_of(reply.status, fault), "the VMM refused " + std::string(method) + " " + path + ": " + fault);
+        throw Error(code_of(reply.status, fault),
+                    "the VMM refused " + std::string(method) + " " + path + ": " + fault);
     }
     if (reply.body.empty())
         return nullptr;

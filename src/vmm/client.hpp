@@ -4,8 +4,9 @@
 #include "vmm/http.hpp"
 #include "vmm/requests.hpp"
 
-#include <chrono>
 #include <nlohmann/json_fwd.hpp>
+
+#include <chrono>
 #include <stop_token>
 #include <string>
 
@@ -25,11 +26,12 @@ struct CallLimits {
     std::stop_token stop{};
 };
 
-/// One VMM. Used by one thread at a time; keeps one connection open between calls. Nothing happens before the first call.
+/// One VMM. Used by one thread at a time; keeps one connection open between calls. Nothing happens before the
+/// first call.
 ///
-/// Errors of all calls: what the VMM refuses is InvalidArgument, or FailedPrecondition where it is the wrong moment (before
-/// or after the start), with the VMM's own words (fault_message); nobody at the socket is Unavailable; late is Timeout;
-/// stopped is Cancelled; an answer that makes no sense is Internal.
+/// Errors of all calls: what the VMM refuses is InvalidArgument, or FailedPrecondition where it is the wrong
+/// moment (before or after the start), with the VMM's own words (fault_message); nobody at the socket is
+/// Unavailable; late is Timeout; stopped is Cancelled; an answer that makes no sense is Internal.
 class VmmClient {
 public:
     explicit VmmClient(std::string api_socket_path, CallLimits limits = {});

@@ -3,12 +3,13 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 
-#include <algorithm>
 #include <fcntl.h>
-#include <filesystem>
 #include <gio/gunixsocketaddress.h>
 #include <libsoup/soup.h>
 #include <sys/un.h>
+
+#include <algorithm>
+#include <filesystem>
 
 namespace banger::vmm {
 
@@ -31,7 +32,8 @@ using Bytes = std::unique_ptr<GBytes, Dropper<GBytes, g_bytes_unref>>;
 using GErrorPtr = std::unique_ptr<GError, Dropper<GError, g_error_free>>;
 using Source = std::unique_ptr<GSource, Dropper<GSource, g_source_unref>>;
 
-/// Makes `context` the thread's default for a scope, so that GIO's callbacks come to it and to no one else's loop.
+/// Makes `context` the thread's default for a scope, so that GIO's callbacks come to it and to no one else's
+/// loop.
 class AsThreadDefault {
 public:
     explicit AsThreadDefault(GMainContext* context)
@@ -60,7 +62,8 @@ struct Flight {
 void on_chunk(GObject* stream, GAsyncResult* result, gpointer data);
 
 void read_more(Flight& flight) {
-    g_input_stream_read_bytes_async(flight.stream.get(), 65536, G_PRIORITY_DEFAULT, flight.cancellable, on_chunk, &flight);
+    g_input_stream_read_bytes_async(flight.stream.get(), 65536, G_PRIORITY_DEFAULT, flight.cancellable,
+                                    on_chunk, &flight);
 }
 
 void fail(Flight& flight, GError* error) {
@@ -105,14 +108,16 @@ gboolean on_late(gpointer data) {
 }
 
 Source start_deadline(GMainContext* context, Deadline deadline, Flight& flight) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     Source source(g_timeout_source_new(static_cast<guint>(std::max<int64_t>(left.count(), 0))));
     g_source_set_callback(source.get(), on_late, &flight, nullptr);
     g_source_attach(source.get(), context);
     return source;
 }
 
-/// The address of the socket; where the path does not fit into sun_path (unix(7)), through a descriptor of its folder.
+/// The address of the socket; where the path does not fit into sun_path (unix(7)), through a descriptor of
+/// its folder.
 Ref<GSocketAddress> make_address(const std::string& path, OwnedFd& folder) {
     auto name = path;
     if (name.size() >= sizeof(sockaddr_un::sun_path)) {
@@ -146,7 +151,8 @@ struct HttpConnection::Session {
         const auto address = make_address(path, folder);
         const AsThreadDefault scope(context.get());
         session.reset(soup_session_new_with_options("remote-connectable", address.get(), "max-conns", 1,
-                                                    "max-conns-per-host", 1, "timeout", 0, "idle-timeout", 0, nullptr));
+                                                    "max-conns-per-host", 1, "timeout", 0, "idle-timeout", 0,
+                                                    nullptr));
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;

@@ -23,8 +23,9 @@ public:
     HttpConnection& operator=(HttpConnection&&) noexcept;
     ~HttpConnection();
 
-    /// Sends one request and waits for its reply; an empty `body` is none. Throws Error: Unavailable (nobody answers at the
-    /// socket, or the connection broke), Timeout, Cancelled, InvalidArgument (a reply past 1 MiB, or no HTTP).
+    /// Sends one request and waits for its reply; an empty `body` is none. Throws Error: Unavailable (nobody
+    /// answers at the socket, or the connection broke), Timeout, Cancelled, InvalidArgument (a reply past 1
+    /// MiB, or no HTTP).
     HttpReply request(const char* method, const std::string& path, const std::string& body, Deadline deadline,
                       const std::stop_token& stop);
 

@@ -1,9 +1,10 @@
-// The bodies of Firecracker's API requests as values, and their JSON. Field names and meanings are those of Firecracker
-// 1.16's own OpenAPI description, against which tests/contract checks every one of them.
+// The bodies of Firecracker's API requests as values, and their JSON. Field names and meanings are those of
+// Firecracker 1.16's own OpenAPI description, against which tests/contract checks every one of them.
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,9 +21,9 @@ struct BootSource {
 
 /// PUT /machine-config.
 struct MachineConfig {
-    unsigned vcpu_count = 1;   ///< 1–32
+    unsigned vcpu_count = 1; ///< 1–32
     uint64_t mem_size_mib = 128;
-    bool smt = false;          ///< needs an even number of vCPUs, or one
+    bool smt = false; ///< needs an even number of vCPUs, or one
     bool track_dirty_pages = false;
 };
 
@@ -44,7 +45,8 @@ struct Drive {
     std::string path_on_host;
     bool is_root_device = false;
     bool is_read_only = false;
-    bool writeback = false; ///< honour the guest's flushes (cache_type Writeback); else Unsafe, Firecracker's default
+    bool writeback =
+        false; ///< honour the guest's flushes (cache_type Writeback); else Unsafe, Firecracker's default
     std::optional<RateLimiter> rate_limiter;
 };
 

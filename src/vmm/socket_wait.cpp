@@ -3,9 +3,10 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
-#include <poll.h>
 
 namespace banger::vmm {
 
@@ -17,7 +18,8 @@ using namespace std::chrono_literals;
 constexpr auto first_step = 500us;
 constexpr auto longest_step = 20ms;
 
-/// Not there yet (ENOENT), or bound and not listening yet (ECONNREFUSED); a full backlog (EAGAIN) is busy, not absent.
+/// Not there yet (ENOENT), or bound and not listening yet (ECONNREFUSED); a full backlog (EAGAIN) is busy,
+/// not absent.
 bool may_come(int error_number) {
     return error_number == ENOENT || error_number == ECONNREFUSED || error_number == EAGAIN;
 }

@@ -51,12 +51,16 @@ class Guests(banger_test.Instance):
         self.stop(check=False)
         self.network = "none" if (self.state_dir / "prepared").exists() else "auto"
         super().__enter__()
-        if self.network == "auto":
-            self.prepare()
-            self.stop()
-            self.network = "none"
-            super().__enter__()
-        self.delete_all()
+        try:
+            if self.network == "auto":
+                self.prepare()
+                self.stop()
+                self.network = "none"
+                super().__enter__()
+            self.delete_all()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def prepare(self):

@@ -4,6 +4,7 @@
 #include "base/op_id.hpp"
 #include "bus/object_path.hpp"
 #include "bus/options.hpp"
+#include "daemon/announce.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -36,16 +37,12 @@ Job::Job(sdbus::IConnection& connection, JobSpec spec, std::function<void(Job&)>
     , spec_(std::move(spec))
     , ended_(std::move(ended)) {
     registerAdaptor();
-    emitInterfacesAddedSignal({Job1_adaptor::INTERFACE_NAME});
+    announce([&] { emitInterfacesAddedSignal({Job1_adaptor::INTERFACE_NAME}); });
     log::debug(spec_.operation + " begins", {{"JOB_ID", spec_.id}});
 }
 
 Job::~Job() {
-    try {
-        emitInterfacesRemovedSignal({Job1_adaptor::INTERFACE_NAME});
-    } catch (const std::exception& error) {
-        log::debug("cannot tell that a job is gone: " + std::string(error.what()));
-    }
+    announce([&] { emitInterfacesRemovedSignal({Job1_adaptor::INTERFACE_NAME}); });
     unregisterAdaptor();
 }
 
@@ -73,13 +70,8 @@ void Job::succeed(bus::Variants result) {
     if (!running())
         return;
     result_ = std::move(result);
-    for (const auto& waiter : waiters_) {
-        try {
-            waiter.returnResults(result_);
-        } catch (const std::exception& error) {
-            log::debug("nobody waits any more: " + std::string(error.what()));
-        }
-    }
+    for (const auto& waiter : waiters_)
+        announce([&] { waiter.returnResults(result_); });
     end(JobState::Succeeded);
 }
 
@@ -105,7 +97,7 @@ void Job::end(JobState state) {
     progress_valid_ = false;
     dirty_.insert({"State", "ProgressValid", "Result", "Error"});
     emit_changes();
-    emitCompleted(state == JobState::Succeeded, error_name_);
+    announce([&] { emitCompleted(state == JobState::Succeeded, error_name_); });
     if (state == JobState::Succeeded)
         log::info(spec_.operation + " took " +
                       std::to_string(
@@ -170,16 +162,14 @@ void Job::emit_changes() {
     dirty_.clear();
     tell_.cancel();
     told_ = Clock::now();
-    try {
+    announce([&] {
 #if BANGER_SDBUS_2
         emitPropertiesChangedSignal(bus::InterfaceName(Job1_adaptor::INTERFACE_NAME),
                                     std::vector<bus::PropertyName>(names.begin(), names.end()));
 #else
         emitPropertiesChangedSignal(Job1_adaptor::INTERFACE_NAME, names);
 #endif
-    } catch (const std::exception& error) {
-        log::debug("cannot tell a job's changes: " + std::string(error.what()));
-    }
+    });
 }
 
 } // namespace banger::daemon

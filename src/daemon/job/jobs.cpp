@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kept_for{60'000};
 
 std::shared_ptr<Job> Jobs::make(JobSpec spec) {
     make_room();
-    spec.id = random_hex(8);
+    spec.id = "j" + random_hex(8); // a leading digit would be escaped in the path
     const auto id = spec.id;
     auto job = std::make_shared<Job>(connection_, std::move(spec), [this](Job& one) { ended(one); });
     jobs_.emplace(id, Kept{job, {}});

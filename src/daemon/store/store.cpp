@@ -8,6 +8,7 @@
 #include <SQLiteCpp/VariadicBind.h>
 #include <ctime>
 #include <fcntl.h>
+#include <filesystem>
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -55,6 +56,13 @@ std::string put_aside(const std::string& path) {
         if (::rename((path + suffix).c_str(), (aside + suffix).c_str()) < 0 && errno != ENOENT)
             throw_errno("rename " + path + suffix);
     return aside;
+}
+
+bool has_damaged_one(const std::string& folder) {
+    for (const auto& file : std::filesystem::directory_iterator(folder))
+        if (file.path().filename().string().starts_with("banger.db.corrupt-"))
+            return true;
+    return false;
 }
 
 VmRow row_of(SQLite::Statement& query) {
@@ -116,8 +124,8 @@ Store Store::open(const std::string& folder) {
         }
     }
     Store store(std::move(lock), std::move(database));
-    store.existed_ = existed;
     store.set_aside_ = std::move(aside);
+    store.authoritative_ = existed && !has_damaged_one(folder);
     return store;
 }
 

@@ -33,8 +33,8 @@ public:
 
     /// Where the unreadable database was put, if it was.
     const std::string& set_aside() const noexcept { return set_aside_; }
-    /// It was there already, whole: what it does not know does not exist.
-    bool is_authoritative() const noexcept { return existed_ && set_aside_.empty(); }
+    /// It was there already, and no damaged one lies beside it: what it does not know does not exist.
+    bool is_authoritative() const noexcept { return authoritative_; }
 
     /// Every VM, oldest first.
     std::vector<VmRow> vms();
@@ -51,7 +51,7 @@ private:
     OwnedFd lock_;
     std::unique_ptr<SQLite::Database> database_;
     std::string set_aside_;
-    bool existed_ = false;
+    bool authoritative_ = false;
 };
 
 } // namespace banger::daemon

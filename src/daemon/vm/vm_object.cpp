@@ -1,7 +1,7 @@
 #include "daemon/vm/vm_object.hpp"
 
-#include "base/log.hpp"
 #include "bus/object_path.hpp"
+#include "daemon/announce.hpp"
 #include "daemon/handler.hpp"
 #include "daemon/vm/vm_entry.hpp"
 #include "daemon/vm/vms.hpp"
@@ -13,24 +13,24 @@ VmObject::VmObject(sdbus::IConnection& connection, VmEntry& entry, Vms& vms)
     , entry_(entry)
     , vms_(vms) {
     registerAdaptor();
-    emitInterfacesAddedSignal({Vm1_adaptor::INTERFACE_NAME});
+    announce([&] { emitInterfacesAddedSignal({Vm1_adaptor::INTERFACE_NAME}); });
 }
 
 VmObject::~VmObject() {
-    try {
-        emitInterfacesRemovedSignal({Vm1_adaptor::INTERFACE_NAME});
-    } catch (const std::exception& error) {
-        log::debug("cannot tell that a VM is gone: " + std::string(error.what()));
-    }
+    announce([&] { emitInterfacesRemovedSignal({Vm1_adaptor::INTERFACE_NAME}); });
     unregisterAdaptor();
 }
 
 void VmObject::emit_changes() {
-    try {
+    announce([&] {
+#if BANGER_SDBUS_2
+        using Name = bus::PropertyName;
+        emitPropertiesChangedSignal(bus::InterfaceName(Vm1_adaptor::INTERFACE_NAME),
+                                    {Name("State"), Name("Pid"), Name("ExitReason"), Name("StartedAt")});
+#else
         emitPropertiesChangedSignal(Vm1_adaptor::INTERFACE_NAME, {"State", "Pid", "ExitReason", "StartedAt"});
-    } catch (const std::exception& error) {
-        log::debug("cannot tell a VM's changes: " + std::string(error.what()));
-    }
+#endif
+    });
 }
 
 sdbus::ObjectPath VmObject::Start(const bus::Variants& options) {

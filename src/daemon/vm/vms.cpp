@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "daemon/announce.hpp"
 #include "daemon/vm/session.hpp"
 
 #include <algorithm>
@@ -139,11 +140,7 @@ void Vms::open_session(const EntryPtr& entry, const LateSession& late) {
     daemon::open_session(entry->status.vsock_socket, [late](std::variant<OwnedFd, Error> answer) {
         if (const auto* error = std::get_if<Error>(&answer))
             return bus::fail(*late, *error);
-        try {
-            late->returnResults(sdbus::UnixFd(std::get<OwnedFd>(answer).get()));
-        } catch (const std::exception& error) {
-            log::debug("nobody waits for the session: " + std::string(error.what()));
-        }
+        announce([&] { late->returnResults(sdbus::UnixFd(std::get<OwnedFd>(answer).get())); });
     });
 }
 

@@ -8,6 +8,17 @@
 
 namespace banger::daemon {
 
+namespace {
+
+/// One that begins with a letter: sd_bus_path_encode(3) would escape a leading digit, and the path is to hold the id as it is.
+VmId make_id() {
+    for (;;)
+        if (auto id = VmId::make(); id.str().front() >= 'a')
+            return id;
+}
+
+} // namespace
+
 bool Vms::name_is_taken(std::string_view name) const {
     return std::any_of(entries_.begin(), entries_.end(), [&](const auto& known) {
         return known.second->status.state != VmState::Deleting && known.second->config.name.str() == name;
@@ -39,7 +50,7 @@ VmConfig Vms::configure(const CreateRequest& wanted) {
     std::vector<Ipv4Address> used;
     for (const auto& [id, entry] : entries_)
         used.push_back(entry->config.address);
-    return {.id = VmId::make(),
+    return {.id = make_id(),
             .name = wanted.name ? *wanted.name : make_vm_name([&](const auto& name) { return name_is_taken(name); }),
             .image = image,
             .kernel = kernel,

@@ -1,10 +1,10 @@
-#include "cli/arguments.hpp"
-
 #include "base/error.hpp"
+#include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/help.hpp"
 
 #include <doctest/doctest.h>
+
 #include <set>
 
 using namespace banger;
@@ -38,8 +38,10 @@ struct Sample {
 } // namespace
 
 TEST_CASE("arguments in every spelling") {
-    for (const auto& words : std::vector<std::vector<std::string>>{
-             {"--name", "x", "-f", "p"}, {"p", "--name=x", "--flag"}, {"-nx", "-f", "p"}, {"-fn", "x", "p"}}) {
+    for (const auto& words : std::vector<std::vector<std::string>>{{"--name", "x", "-f", "p"},
+                                                                   {"p", "--name=x", "--flag"},
+                                                                   {"-nx", "-f", "p"},
+                                                                   {"-fn", "x", "p"}}) {
         Sample sample;
         CHECK(sample.parse(words));
         CHECK(sample.name == "x");

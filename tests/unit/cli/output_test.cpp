@@ -1,6 +1,5 @@
-#include "cli/output.hpp"
-
 #include "base/error.hpp"
+#include "cli/output.hpp"
 #include "cli/store_list.hpp"
 #include "cli/vm_list.hpp"
 #include "golden.hpp"
@@ -35,16 +34,20 @@ bus::Variants vm(const std::string& name, const std::string& state, uint64_t cre
 }
 
 std::vector<VmInfo> some_vms() {
-    return {vm_info(vm("web", "running", now - 90 * second)), vm_info(vm("database-of-last-week", "stopped", now - 7 * 86400 * second)),
+    return {vm_info(vm("web", "running", now - 90 * second)),
+            vm_info(vm("database-of-last-week", "stopped", now - 7 * 86400 * second)),
             vm_info(vm("new", "created", now))};
 }
 
 } // namespace
 
 TEST_CASE("lists of VMs") {
-    CHECK(vm_listing(some_vms(), {}, Format::Table, now) == golden("vms.txt", vm_listing(some_vms(), {}, Format::Table, now)));
-    CHECK(vm_listing(some_vms(), {}, Format::Json, now) == golden("vms.json", vm_listing(some_vms(), {}, Format::Json, now)));
-    CHECK(vm_listing(some_vms(), {}, Format::Yaml, now) == golden("vms.yaml", vm_listing(some_vms(), {}, Format::Yaml, now)));
+    CHECK(vm_listing(some_vms(), {}, Format::Table, now) ==
+          golden("vms.txt", vm_listing(some_vms(), {}, Format::Table, now)));
+    CHECK(vm_listing(some_vms(), {}, Format::Json, now) ==
+          golden("vms.json", vm_listing(some_vms(), {}, Format::Json, now)));
+    CHECK(vm_listing(some_vms(), {}, Format::Yaml, now) ==
+          golden("vms.yaml", vm_listing(some_vms(), {}, Format::Yaml, now)));
     CHECK(vm_listing(some_vms(), {.quiet = true}, Format::Table, now) == "web\ndatabase-of-last-week\nnew\n");
 }
 
@@ -79,11 +82,12 @@ TEST_CASE("properties that are missing or of another type are empty") {
 }
 
 TEST_CASE("lists of kernels and images") {
-    const std::vector<bus::Variants> kernels{{{"Name", sdbus::Variant{std::string("6.1.0-cloud")}},
-                                              {"Version", sdbus::Variant{std::string("6.1.0-41-cloud-amd64")}},
-                                              {"Format", sdbus::Variant{std::string("vmlinux")}},
-                                              {"Size", sdbus::Variant{uint64_t{48} << 20}},
-                                              {"CreatedAt", sdbus::Variant{now - 3600 * second}}}};
+    const std::vector<bus::Variants> kernels{
+        {{"Name", sdbus::Variant{std::string("6.1.0-cloud")}},
+         {"Version", sdbus::Variant{std::string("6.1.0-41-cloud-amd64")}},
+         {"Format", sdbus::Variant{std::string("vmlinux")}},
+         {"Size", sdbus::Variant{uint64_t{48} << 20}},
+         {"CreatedAt", sdbus::Variant{now - 3600 * second}}}};
     CHECK(kernel_listing(kernels, false, Format::Table, now) ==
           golden("kernels.txt", kernel_listing(kernels, false, Format::Table, now)));
     CHECK(kernel_listing(kernels, false, Format::Json, now) ==
@@ -110,7 +114,8 @@ TEST_CASE("a cell cannot break its row or the terminal") {
 }
 
 TEST_CASE("YAML nests and quotes") {
-    const Json data{{"list", {1, "two: 2", nullptr, {{"a", true}, {"b", Json::array()}}}}, {"empty", Json::object()}};
+    const Json data{{"list", {1, "two: 2", nullptr, {{"a", true}, {"b", Json::array()}}}},
+                    {"empty", Json::object()}};
     CHECK(structured(data, Format::Yaml) ==
           "list:\n  - 1\n  - \"two: 2\"\n  - null\n  - a: true\n    b: []\nempty: {}\n");
 }

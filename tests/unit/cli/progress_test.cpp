@@ -7,7 +7,8 @@ using std::chrono::milliseconds;
 
 TEST_CASE("the progress line shows steps, the running one's share and the time") {
     const JobProgress progress{{{"tap", "done", 3}, {"launch", "done", 41}, {"boot", "running", 0}}, 0.45};
-    CHECK(progress_line(progress, milliseconds(1200), 2, 80) == "⠹ tap 3 ms · launch 41 ms · boot 45 %  1.2 s");
+    CHECK(progress_line(progress, milliseconds(1200), 2, 80) ==
+          "⠹ tap 3 ms · launch 41 ms · boot 45 %  1.2 s");
 }
 
 TEST_CASE("the progress line without a share, and with a failed step") {
@@ -25,5 +26,6 @@ TEST_CASE("the oldest steps go first, and the line never gets longer than the te
 }
 
 TEST_CASE("a share out of range, and a step's name with control characters") {
-    CHECK(progress_line({{{"x\x1b[2J", "running", 0}}, 7.0}, milliseconds(5), 0, 80) == "⠋ x?[2J 100 %  5 ms");
+    CHECK(progress_line({{{"x\x1b[2J", "running", 0}}, 7.0}, milliseconds(5), 0, 80) ==
+          "⠋ x?[2J 100 %  5 ms");
 }

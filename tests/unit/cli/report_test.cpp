@@ -1,5 +1,4 @@
 #include "cli/report.hpp"
-
 #include "golden.hpp"
 
 #include <doctest/doctest.h>
@@ -10,7 +9,8 @@ using namespace banger::cli;
 namespace {
 
 Error full_error() {
-    Error error(ErrorCode::Timeout, "the guest was not ready after 120 s", "give it longer: --ready-timeout 5m");
+    Error error(ErrorCode::Timeout, "the guest was not ready after 120 s",
+                "give it longer: --ready-timeout 5m");
     error.at_step("boot").with_details("[    1.0] Kernel panic\n\x1b[31m[    1.1] end\x1b[0m");
     error.in_operation("0123456789abcdef0123456789abcdef");
     return error;

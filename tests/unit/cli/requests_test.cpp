@@ -7,8 +7,9 @@
 #include "cli/import_source.hpp"
 #include "cli/run_options.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
+
+#include <cstdlib>
 
 using namespace banger;
 using namespace banger::cli;
@@ -65,9 +66,9 @@ TEST_CASE("a bare run asks for a started VM that does not outlive the caller") {
 }
 
 TEST_CASE("a run with everything") {
-    const auto request = run_request({"--name", "web", "--image", "bookworm", "--kernel", "6.1.0-cloud", "--vcpu", "4",
-                                      "--memory", "1G", "--disk", "8G", "--rm", "--ready-timeout", "30s", "--vmm",
-                                      "null", "--null-mode", "never-ready"});
+    const auto request = run_request(
+        {"--name", "web", "--image", "bookworm", "--kernel", "6.1.0-cloud", "--vcpu", "4", "--memory", "1G",
+         "--disk", "8G", "--rm", "--ready-timeout", "30s", "--vmm", "null", "--null-mode", "never-ready"});
     CHECK(request.at("name").get<std::string>() == "web");
     CHECK(request.at("image").get<std::string>() == "bookworm");
     CHECK(request.at("kernel").get<std::string>() == "6.1.0-cloud");
@@ -105,7 +106,10 @@ TEST_CASE("names and numbers are checked before anybody is asked") {
 
 TEST_CASE("options that contradict each other are refused") {
     CHECK(code_of([] { run_options({"-d"}).check(true); }) == ErrorCode::InvalidArgument);
-    for (const Words& words : {Words{"-d", "-t"}, {"-d", "-i"}, {"-d", "--env", "A=b"}, {"-d", "--timeout", "5s"},
+    for (const Words& words : {Words{"-d", "-t"},
+                               {"-d", "-i"},
+                               {"-d", "--env", "A=b"},
+                               {"-d", "--timeout", "5s"},
                                {"-d", "--workdir", "/x"}})
         CHECK(code_of([&] { run_options(words).check(false); }) == ErrorCode::InvalidArgument);
     CHECK(code_of([] { exec_request({"-t", "-T"}); }) == ErrorCode::InvalidArgument);
@@ -114,7 +118,8 @@ TEST_CASE("options that contradict each other are refused") {
 }
 
 TEST_CASE("a command gets what it was given, and a terminal when there is one at both ends") {
-    const auto request = exec_request({"--env", "A=b=c", "-e", "EMPTY=", "--workdir", "/srv", "--timeout", "1500ms"});
+    const auto request =
+        exec_request({"--env", "A=b=c", "-e", "EMPTY=", "--workdir", "/srv", "--timeout", "1500ms"});
     CHECK(request.argv == Words{"ls", "-l"});
     CHECK(request.env == std::vector<std::pair<std::string, std::string>>{{"A", "b=c"}, {"EMPTY", ""}});
     CHECK(request.cwd == "/srv");
@@ -132,7 +137,8 @@ TEST_CASE("--env NAME takes the value from here") {
     ::setenv("BANGER_TEST_VARIABLE", "from here", 1);
     ::unsetenv("BANGER_TEST_MISSING");
     const auto request = exec_request({"-e", "BANGER_TEST_VARIABLE", "-e", "BANGER_TEST_MISSING"});
-    CHECK(request.env == std::vector<std::pair<std::string, std::string>>{{"BANGER_TEST_VARIABLE", "from here"}});
+    CHECK(request.env ==
+          std::vector<std::pair<std::string, std::string>>{{"BANGER_TEST_VARIABLE", "from here"}});
     CHECK(code_of([] { exec_request({"--env", "=x"}); }) == ErrorCode::InvalidArgument);
 }
 
@@ -146,24 +152,27 @@ TEST_CASE("without a command there is a shell, for terminals only") {
 }
 
 TEST_CASE("images to build") {
-    const auto request = build_request({"base", "--suite", "bookworm", "--include", "git,make", "--include", "gcc",
-                                        "--mirror", "http://mirror.example/debian", "--size", "4G"});
+    const auto request = build_request({"base", "--suite", "bookworm", "--include", "git,make", "--include",
+                                        "gcc", "--mirror", "http://mirror.example/debian", "--size", "4G"});
     CHECK(request.at("name").get<std::string>() == "base");
     CHECK(request.at("suite").get<std::string>() == "bookworm");
     CHECK(request.at("include").get<Words>() == Words{"git", "make", "gcc"});
     CHECK(request.at("mirror").get<std::string>() == "http://mirror.example/debian");
     CHECK(request.at("size-bytes").get<uint64_t>() == uint64_t{4} << 30);
     CHECK(build_request({"base", "--suite", "trixie"}).size() == 2);
-    CHECK(build_request({"--include", "git", "--suite", "trixie", "base"}).at("name").get<std::string>() == "base");
+    CHECK(build_request({"--include", "git", "--suite", "trixie", "base"}).at("name").get<std::string>() ==
+          "base");
     CHECK(code_of([] { build_request({"base"}); }) == ErrorCode::InvalidArgument);
     CHECK(code_of([] { build_request({"Bad/Name", "--suite", "trixie"}); }) == ErrorCode::InvalidArgument);
-    CHECK(code_of([] { build_request({"base", "--suite", "trixie", "--size", "0"}); }) == ErrorCode::InvalidArgument);
+    CHECK(code_of([] { build_request({"base", "--suite", "trixie", "--size", "0"}); }) ==
+          ErrorCode::InvalidArgument);
 }
 
 TEST_CASE("kernels come from one place") {
     CHECK(ImportOptions{{}, "linux-image-cloud-amd64", "debian"}.request().at("package").get<std::string>() ==
           "linux-image-cloud-amd64");
-    CHECK(ImportOptions{{}, "linux-image-cloud-amd64", "debian"}.request().at("name").get<std::string>() == "debian");
+    CHECK(ImportOptions{{}, "linux-image-cloud-amd64", "debian"}.request().at("name").get<std::string>() ==
+          "debian");
     CHECK(ImportOptions{"/proc/self/exe", {}, {}}.request().count("file") == 1);
     CHECK(ImportOptions{{}, "/proc/self/exe", {}}.request().count("deb") == 1);
     CHECK(code_of([] { ImportOptions{}.request(); }) == ErrorCode::InvalidArgument);

@@ -1,7 +1,6 @@
-#include "cli/text.hpp"
-
 #include "base/error.hpp"
 #include "cli/suggest.hpp"
+#include "cli/text.hpp"
 
 #include <doctest/doctest.h>
 
@@ -37,7 +36,8 @@ TEST_CASE("durations") {
     CHECK(parse_duration("2min", "--x") == milliseconds(120'000));
     CHECK(parse_duration("500ms", "--x") == milliseconds(500));
     CHECK(parse_duration("1h", "--x") == milliseconds(3'600'000));
-    for (const auto* wrong : {"", "s", "-1s", "0", "1d", "1s ", " 1s", "nan", "inf", "1e3", "31000h", "1ss"}) {
+    for (const auto* wrong :
+         {"", "s", "-1s", "0", "1d", "1s ", " 1s", "nan", "inf", "1e3", "31000h", "1ss"}) {
         CAPTURE(wrong);
         CHECK_THROWS_AS(parse_duration(wrong, "--x"), Error);
     }

@@ -1,14 +1,14 @@
-#include "cli/workspace.hpp"
-
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
+#include "cli/workspace.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 using namespace banger;
 using namespace banger::cli;
@@ -82,8 +82,8 @@ TEST_CASE("git's list of files") {
 }
 
 TEST_CASE("a file in conflict is one file") {
-    CHECK(parse_tracked_files(record("100644", "a", 1) + record("100644", "a", 2) + record("100644", "a", 3)) ==
-          Files{"a"});
+    CHECK(parse_tracked_files(record("100644", "a", 1) + record("100644", "a", 2) +
+                              record("100644", "a", 3)) == Files{"a"});
 }
 
 TEST_CASE("submodules are refused by name") {
@@ -103,11 +103,13 @@ TEST_CASE("paths that lead out, or into .git, are refused") {
         CAPTURE(path);
         CHECK(code_of([&] { parse_tracked_files(record("100644", path)); }) == ErrorCode::InvalidArgument);
     }
-    CHECK(parse_tracked_files(record("100644", ".gitignore") + record("100644", "..a")) == Files{".gitignore", "..a"});
+    CHECK(parse_tracked_files(record("100644", ".gitignore") + record("100644", "..a")) ==
+          Files{".gitignore", "..a"});
 }
 
 TEST_CASE("what git does not write is refused") {
-    for (const auto text : {"garbage"sv, "100644 x 0\ta"sv, "no tab\0"sv, "\0"sv, "1 2 3\ta\0"sv, "\ta\0"sv}) {
+    for (const auto text :
+         {"garbage"sv, "100644 x 0\ta"sv, "no tab\0"sv, "\0"sv, "1 2 3\ta\0"sv, "\ta\0"sv}) {
         CAPTURE(text);
         CHECK(code_of([&] { parse_tracked_files(text); }) == ErrorCode::InvalidArgument);
     }

@@ -116,6 +116,10 @@ TEST_CASE("a damaged database is kept aside, and a new one begun") {
     CHECK_FALSE(store.is_authoritative());
     CHECK(store.vms().empty());
     store.insert(row("aaaaaaaaaaaa", "box", "172.16.0.2"));
+    {
+        const auto closed = std::move(store);
+    }
+    CHECK_FALSE(Store::open(folder.path).is_authoritative());
 }
 
 TEST_CASE("a torn database is noticed at the opening") {

@@ -3,6 +3,7 @@
 #include "helper/lanes.hpp"
 
 #include <doctest/doctest.h>
+
 #include <regex>
 #include <set>
 
@@ -14,7 +15,8 @@ TEST_CASE("the gate's table and the interface name the same methods") {
     std::set<std::string> declared;
     std::string interface;
     const std::regex element("<(interface|method) name=\"([^\"]+)\"");
-    for (auto it = std::sregex_iterator(xml.begin(), xml.end(), element); it != std::sregex_iterator(); ++it) {
+    for (auto it = std::sregex_iterator(xml.begin(), xml.end(), element); it != std::sregex_iterator();
+         ++it) {
         if ((*it)[1] == "interface")
             interface = (*it)[2];
         else
@@ -30,7 +32,8 @@ TEST_CASE("the gate's table and the interface name the same methods") {
 TEST_CASE("every action of the table is in the polkit policy") {
     const auto policy = read_file(std::string(BANGER_SOURCE_DIR) + "/polkit/org.banger.helper.policy");
     for (const auto& rule : rules)
-        CHECK(policy.find("<action id=\"" + std::string(polkit_action(rule.action)) + "\">") != std::string::npos);
+        CHECK(policy.find("<action id=\"" + std::string(polkit_action(rule.action)) + "\">") !=
+              std::string::npos);
 }
 
 TEST_CASE("a method that the table does not know has no rule") {

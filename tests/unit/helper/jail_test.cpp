@@ -1,10 +1,11 @@
 #include "helper/jail.hpp"
 #include "helper/process_id.hpp"
 
-#include <algorithm>
-#include <csignal>
 #include <doctest/doctest.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
 
 using namespace banger;
 using namespace banger::helper;
@@ -54,8 +55,8 @@ TEST_CASE("the jail's command: who, where, what") {
 
 TEST_CASE("the jail's command: namespaces and rights") {
     const auto process = jail_command(example());
-    for (const char* option : {"--unshare-user", "--disable-userns", "--unshare-net", "--unshare-ipc", "--unshare-uts",
-                               "--unshare-cgroup-try", "--new-session", "--clearenv"})
+    for (const char* option : {"--unshare-user", "--disable-userns", "--unshare-net", "--unshare-ipc",
+                               "--unshare-uts", "--unshare-cgroup-try", "--new-session", "--clearenv"})
         CHECK(has(process, {option}));
     CHECK(has(process, {"--cap-drop", "ALL"}));
     CHECK_FALSE(has(process, {"--unshare-pid"}));
@@ -84,8 +85,8 @@ TEST_CASE("the jail's command: files by descriptor, read-only unless they must n
 
 TEST_CASE("the jail's command: the VMM") {
     auto spec = example();
-    CHECK(has(jail_command(spec), {"--", "/banger-qemu", "--id", "abcdef012345", "--api-sock", "/run/api.sock", "--tap",
-                                   "btap-0123456789=16"}));
+    CHECK(has(jail_command(spec), {"--", "/banger-qemu", "--id", "abcdef012345", "--api-sock",
+                                   "/run/api.sock", "--tap", "btap-0123456789=16"}));
     spec.null = true;
     spec.tap.clear();
     spec.kernel_fd = spec.initrd_fd = -1;
@@ -100,7 +101,8 @@ TEST_CASE("the jail's command: the VMM") {
 }
 
 TEST_CASE("the sockets' path fits into a socket address") {
-    const auto path = jail_run_path(jail_name(4294967294, VmId::parse(std::string(32, 'a')))) + "/vsock.sock_1025";
+    const auto path =
+        jail_run_path(jail_name(4294967294, VmId::parse(std::string(32, 'a')))) + "/vsock.sock_1025";
     CHECK(path.size() < 108); // unix(7)
 }
 

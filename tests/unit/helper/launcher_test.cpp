@@ -1,14 +1,16 @@
-// The launcher against the real bubblewrap, with an ordinary program in the VMM's place. Needs root, as the helper does.
+// The launcher against the real bubblewrap, with an ordinary program in the VMM's place. Needs root, as the
+// helper does.
 #include "base/file.hpp"
 #include "helper/launcher.hpp"
 #include "helper/process_id.hpp"
 
-#include <csignal>
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <filesystem>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
 
 using namespace banger;
 using namespace banger::helper;

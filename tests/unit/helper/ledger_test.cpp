@@ -2,11 +2,12 @@
 #include "base/file.hpp"
 #include "helper/ledger.hpp"
 
-#include <algorithm>
 #include <doctest/doctest.h>
-#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
 
 using namespace banger;
 using namespace banger::helper;
@@ -33,7 +34,8 @@ VmRecord full_record() {
     VmRecord record{1000, VmId::parse("abcdef012345"), {}, {}, {}};
     record.tap = TapRecord{TapName::parse("btap-0123456789"), BridgeName::parse("br-fc-3e8"), Step::Made};
     record.jail = Step::Making;
-    record.vmm = VmmRecord{"qemu", VmmState::Running, {77, 1234567, "boot"}, ProcessId{78, 1234568, "boot"}, ""};
+    record.vmm =
+        VmmRecord{"qemu", VmmState::Running, {77, 1234567, "boot"}, ProcessId{78, 1234568, "boot"}, ""};
     return record;
 }
 
@@ -53,23 +55,24 @@ TEST_CASE("records survive the file") {
 }
 
 TEST_CASE("what is no record is refused") {
-    for (const char* text : {
-             "",
-             "{",
-             "[]",
-             "null",
-             R"({"version":1})",
-             R"({"version":2,"uid":1000,"vm":"abcdef012345"})",
-             R"({"version":1,"uid":-1,"vm":"abcdef012345"})",
-             R"({"version":1,"uid":4294967295,"vm":"abcdef012345"})",
-             R"({"version":1,"uid":1000,"vm":"../../etc/passwd"})",
-             R"({"version":1,"uid":1000,"vm":"abcdef012345","extra":1})",
-             R"({"version":1,"uid":1000,"vm":"abcdef012345","jail":"maybe"})",
-             R"({"version":1,"uid":1000,"vm":"abcdef012345","tap":{"name":"eth0","bridge":"br-fc","step":"made"}})",
-             R"({"version":1,"uid":1000,"vm":"abcdef012345","tap":{"name":"btap-0123456789","bridge":"eth0","step":"made"}})",
-             R"({"version":1,"uid":1000,"vm":"abcdef012345","vmm":{"kind":"q","state":"running","unit":"","monitor":{"pid":1,"start":1,"boot":"b"}}})",
-             R"({"version":1,"uid":1000,"vm":"abcdef012345","vmm":{"kind":"q","state":"running","unit":"","monitor":{"pid":99999999,"start":1,"boot":"b"}}})",
-         }) {
+    for (
+        const char* text : {
+            "",
+            "{",
+            "[]",
+            "null",
+            R"({"version":1})",
+            R"({"version":2,"uid":1000,"vm":"abcdef012345"})",
+            R"({"version":1,"uid":-1,"vm":"abcdef012345"})",
+            R"({"version":1,"uid":4294967295,"vm":"abcdef012345"})",
+            R"({"version":1,"uid":1000,"vm":"../../etc/passwd"})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","extra":1})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","jail":"maybe"})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","tap":{"name":"eth0","bridge":"br-fc","step":"made"}})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","tap":{"name":"btap-0123456789","bridge":"eth0","step":"made"}})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","vmm":{"kind":"q","state":"running","unit":"","monitor":{"pid":1,"start":1,"boot":"b"}}})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","vmm":{"kind":"q","state":"running","unit":"","monitor":{"pid":99999999,"start":1,"boot":"b"}}})",
+        }) {
         CAPTURE(text);
         CHECK_THROWS_AS(parse_vm_record(text), Error);
     }
@@ -127,9 +130,12 @@ TEST_CASE("the same id of two owners are two VMs") {
 
 TEST_CASE("a corrupt file is set aside, and the rest is read") {
     const Folder folder;
-    { Ledger(folder.ledger()).put(full_record()); }
+    {
+        Ledger(folder.ledger()).put(full_record());
+    }
     write_file_atomically(folder.ledger() + "/1000-bbbbbbbbbbbb.json", "{\"half");
-    write_file_atomically(folder.ledger() + "/1000-cccccccccccc.json", render(full_record())); // another VM's content
+    write_file_atomically(folder.ledger() + "/1000-cccccccccccc.json",
+                          render(full_record())); // another VM's content
     write_file_atomically(folder.ledger() + "/bridge-br-fc.json", std::string(100000, 'x'));
     write_file_atomically(folder.ledger() + "/1000-dddddddddddd.json.new-0123", "{\"cut off");
     Ledger ledger(folder.ledger());
@@ -137,7 +143,8 @@ TEST_CASE("a corrupt file is set aside, and the rest is read") {
     CHECK(ledger.bridges().empty());
     const auto files = folder.files();
     CHECK(files.size() == 4);
-    CHECK(std::count_if(files.begin(), files.end(), [](const auto& name) { return name.starts_with("corrupt-"); }) == 3);
+    CHECK(std::count_if(files.begin(), files.end(),
+                        [](const auto& name) { return name.starts_with("corrupt-"); }) == 3);
     CHECK_NOTHROW(Ledger(folder.ledger()).vms()); // and not again
     CHECK(folder.files().size() == 4);
 }
@@ -147,7 +154,7 @@ TEST_CASE("the ledger's folder is private, and nobody else's") {
     std::filesystem::create_directory(folder.ledger());
     ::chmod(folder.ledger().c_str(), 0755);
     const Ledger ledger(folder.ledger());
-    struct stat status {};
+    struct stat status{};
     REQUIRE(::stat(folder.ledger().c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0700);
     std::filesystem::create_directory_symlink("/tmp", folder.path + "/link");

@@ -2,6 +2,7 @@
 #include "helper/network.hpp"
 
 #include <doctest/doctest.h>
+
 #include <set>
 
 using namespace banger;
@@ -34,9 +35,10 @@ TEST_CASE("a bridge's address must be a host's in a private network") {
     CHECK(accepts("10.255.255.254/8"));
     CHECK(accepts("192.168.3.4/32"));
     CHECK(accepts("10.0.0.0/31"));
-    for (const char* text : {"172.30.1.0/24", "172.30.1.255/24", "8.8.8.8/24", "192.168.0.1/15", "172.16.0.1/8", "10.0.0.1/7",
-                             "10.0.0.1", "10.0.0.1/33", "010.0.0.1/24", "127.0.0.1/8", "fe80::1/64", "224.0.0.1/8", "",
-                             "10.0.0.1/24 ", "10.0.0.1/+24"}) {
+    for (const char* text :
+         {"172.30.1.0/24", "172.30.1.255/24", "8.8.8.8/24", "192.168.0.1/15", "172.16.0.1/8", "10.0.0.1/7",
+          "10.0.0.1", "10.0.0.1/33", "010.0.0.1/24", "127.0.0.1/8", "fe80::1/64", "224.0.0.1/8", "",
+          "10.0.0.1/24 ", "10.0.0.1/+24"}) {
         CAPTURE(text);
         CHECK_FALSE(accepts(text));
     }
@@ -45,10 +47,14 @@ TEST_CASE("a bridge's address must be a host's in a private network") {
 TEST_CASE("another link's network is kept free") {
     const auto bridge = BridgeName::parse("br-fc");
     const auto address = Ipv4Cidr::parse("172.30.1.1/24");
-    const auto at = [](const char* link, const char* cidr) { return links::Neighbour{link, Ipv4Cidr::parse(cidr)}; };
+    const auto at = [](const char* link, const char* cidr) {
+        return links::Neighbour{link, Ipv4Cidr::parse(cidr)};
+    };
     CHECK_NOTHROW(check_address_is_free(bridge, address, {}));
-    CHECK_NOTHROW(check_address_is_free(bridge, address, {at("br-fc", "172.30.1.1/24"), at("eth0", "172.30.2.1/24")}));
-    for (const auto& other : {at("eth0", "172.30.1.200/24"), at("docker0", "172.30.0.1/16"), at("wg0", "172.30.1.7/32")}) {
+    CHECK_NOTHROW(
+        check_address_is_free(bridge, address, {at("br-fc", "172.30.1.1/24"), at("eth0", "172.30.2.1/24")}));
+    for (const auto& other :
+         {at("eth0", "172.30.1.200/24"), at("docker0", "172.30.0.1/16"), at("wg0", "172.30.1.7/32")}) {
         CAPTURE(other.address.str());
         CHECK_THROWS_AS(check_address_is_free(bridge, address, {other}), Error);
     }

@@ -1,11 +1,12 @@
 #include "base/error.hpp"
 #include "helper/requests.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <functional>
 #include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
 
 using namespace banger;
 using namespace banger::helper;
@@ -89,7 +90,9 @@ TEST_CASE("what Launch does not know, or not so, is refused") {
     refused([](auto& options) { options["drives"] = sdbus::Variant{drives({"a", "a"})}; });
     refused([](auto& options) { options["drives"] = sdbus::Variant{drives({"../kernel"})}; });
     refused([](auto& options) { options["drives"] = sdbus::Variant{drives({""})}; });
-    refused([](auto& options) { options["drives"] = sdbus::Variant{drives({"1", "2", "3", "4", "5", "6", "7", "8", "9"})}; });
+    refused([](auto& options) {
+        options["drives"] = sdbus::Variant{drives({"1", "2", "3", "4", "5", "6", "7", "8", "9"})};
+    });
     refused([](auto& options) { options["op-id"] = sdbus::Variant{std::string("x\nMESSAGE=forged")}; });
     CHECK_THROWS_AS(parse(ordinary(), "../../../etc"), Error);
 }

@@ -3,8 +3,9 @@
 #include "qemu/devices.hpp"
 #include "qemu/tap.hpp"
 
-#include <algorithm>
 #include <doctest/doctest.h>
+
+#include <algorithm>
 
 using namespace banger;
 using namespace banger::qemu;
@@ -37,7 +38,8 @@ std::vector<std::string> values(const std::vector<std::string>& arguments, const
 
 Json device(const std::vector<std::string>& arguments, const std::string& driver) {
     for (const auto& text : values(arguments, "-device"))
-        if (const auto parsed = Json::parse(text, nullptr, false); parsed.is_object() && parsed["driver"] == driver)
+        if (const auto parsed = Json::parse(text, nullptr, false);
+            parsed.is_object() && parsed["driver"] == driver)
             return parsed;
     return nullptr;
 }
@@ -172,8 +174,8 @@ TEST_CASE("--tap takes a name and an open descriptor") {
     CHECK(taps.fd("btap-1") == number);
     CHECK_NOTHROW(taps.ensure("btap-1"));
     CHECK(taps.fd("btap-2") == -1);
-    for (const auto* bad : {"", "btap-1", "btap-1=", "btap-1=x", "btap-1=1", "=5", "a/b=5", "btap-1=5x", "btap-1=99999",
-                            "a-name-that-is-too-long=5"})
+    for (const auto* bad : {"", "btap-1", "btap-1=", "btap-1=x", "btap-1=1", "=5", "a/b=5", "btap-1=5x",
+                            "btap-1=99999", "a-name-that-is-too-long=5"})
         CHECK_THROWS_AS(taps.add_given(bad), Error);
 }
 

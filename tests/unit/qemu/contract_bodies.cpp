@@ -1,8 +1,10 @@
-// Prints every request body that src/vmm makes, in several shapes, one JSON object a line: {"definition": …, "body": …}.
+// Prints every request body that src/vmm makes, in several shapes, one JSON object a line: {"definition": …,
+// "body": …}.
 #include "vmm/requests.hpp"
 
-#include <iostream>
 #include <nlohmann/json.hpp>
+
+#include <iostream>
 
 using namespace banger::vmm;
 
@@ -24,7 +26,8 @@ int main() {
     print("Drive", Drive{"root", "/drives/root", true, true, false, {}});
     print("Drive", Drive{"data", "/drives/data", false, false, true, limiter});
     print("NetworkInterface", NetworkInterface{"eth0", "btap-0123456789", {}, {}, {}, {}});
-    print("NetworkInterface", NetworkInterface{"eth0", "btap-0123456789", "06:00:00:00:00:01", 1500, limiter, limiter});
+    print("NetworkInterface",
+          NetworkInterface{"eth0", "btap-0123456789", "06:00:00:00:00:01", 1500, limiter, limiter});
     print("Vsock", Vsock{3, "/run/vsock.sock"});
     print("EntropyDevice", Entropy{});
     print("EntropyDevice", Entropy{limiter});
@@ -32,7 +35,8 @@ int main() {
     print("Balloon", Balloon{64, false, 5, true});
     print("SnapshotCreateParams", SnapshotCreate{"/s", "/m", false});
     print("SnapshotCreateParams", SnapshotCreate{"/s", "/m", true});
-    print("SnapshotLoadParams", SnapshotLoad{"/s", "/m", true, true, {{"eth0", "btap-1"}}, "/run/vsock.sock"});
+    print("SnapshotLoadParams",
+          SnapshotLoad{"/s", "/m", true, true, {{"eth0", "btap-1"}}, "/run/vsock.sock"});
     print("SnapshotLoadParams", SnapshotLoad{"/s", "/m", false, false, {}, {}});
     for (const auto action : {Action::InstanceStart, Action::SendCtrlAltDel, Action::FlushMetrics})
         print("InstanceActionInfo", action);

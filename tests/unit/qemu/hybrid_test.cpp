@@ -12,8 +12,8 @@ TEST_CASE("the request line is read as Firecracker reads it") {
     CHECK(parse_connect("CONNECT 1024") == 1024);
     CHECK(parse_connect("connect 0") == 0);
     CHECK(parse_connect("  CoNnEcT \t 4294967295  \r") == 4294967295);
-    for (const auto* bad : {"", "CONNECT", "CONNECT ", "CONNECT x", "CONNECT -1", "CONNECT 4294967296", "CONNECT 12x",
-                            "CONNECTS 1", "1024", "OK 1"})
+    for (const auto* bad : {"", "CONNECT", "CONNECT ", "CONNECT x", "CONNECT -1", "CONNECT 4294967296",
+                            "CONNECT 12x", "CONNECTS 1", "1024", "OK 1"})
         CHECK_MESSAGE(!parse_connect(bad), bad);
 }
 
@@ -33,7 +33,8 @@ struct Fixture {
     std::vector<std::pair<OwnedFd, uint32_t>> connected;
 
     void serve() {
-        listener.serve([this](OwnedFd client, uint32_t port) { connected.emplace_back(std::move(client), port); });
+        listener.serve(
+            [this](OwnedFd client, uint32_t port) { connected.emplace_back(std::move(client), port); });
     }
 };
 

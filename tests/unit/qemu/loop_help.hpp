@@ -4,14 +4,15 @@
 #include "base/fd.hpp"
 #include "base/file.hpp"
 
+#include <fcntl.h>
+#include <glib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <fcntl.h>
-#include <glib.h>
 #include <string>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace banger::test {
 
@@ -20,7 +21,8 @@ template <class F>
 bool turn_until(F&& done) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     // Wakes the loop now and then, so that the deadline is seen.
-    const auto ticker = g_timeout_add(20, [](gpointer) -> gboolean { return G_SOURCE_CONTINUE; }, nullptr);
+    const auto ticker = g_timeout_add(
+        20, [](gpointer) -> gboolean { return G_SOURCE_CONTINUE; }, nullptr);
     bool reached = done();
     while (!reached && std::chrono::steady_clock::now() < deadline) {
         g_main_context_iteration(nullptr, TRUE);
@@ -62,9 +64,7 @@ public:
     }
     TemporaryDirectory(const TemporaryDirectory&) = delete;
     TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    ~TemporaryDirectory() {
-        remove_tree(path_);
-    }
+    ~TemporaryDirectory() { remove_tree(path_); }
     std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
 private:

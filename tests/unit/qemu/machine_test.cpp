@@ -1,7 +1,6 @@
-#include "qemu/machine.hpp"
-
 #include "base/file.hpp"
 #include "loop_help.hpp"
+#include "qemu/machine.hpp"
 
 #include <doctest/doctest.h>
 
@@ -39,7 +38,9 @@ struct FakeGuest : Guest {
     void set_balloon_interval(unsigned seconds, Done done) override {
         note("interval " + std::to_string(seconds), done);
     }
-    void balloon_statistics(uint64_t, DoneWith done) override { done(Json{{"actual_mib", 1}, {"actual_pages", 256}}); }
+    void balloon_statistics(uint64_t, DoneWith done) override {
+        done(Json{{"actual_mib", 1}, {"actual_pages", 256}});
+    }
     void set_drive_limits(const std::string& id, const RateLimiter&, Done done) override {
         note("limits " + id, done);
     }
@@ -98,7 +99,8 @@ TEST_CASE_FIXTURE(Fixture, "a machine starts once, pauses and resumes") {
 TEST_CASE_FIXTURE(Fixture, "a start that fails leaves the machine to be started") {
     REQUIRE(ask("PUT", "/boot-source", {{"kernel_image_path", file}}).status == 204);
     guest.failure = Error(ErrorCode::Internal, "no such drive");
-    CHECK(refusal("PUT", "/actions", {{"action_type", "InstanceStart"}}) == "Start microvm error: no such drive");
+    CHECK(refusal("PUT", "/actions", {{"action_type", "InstanceStart"}}) ==
+          "Start microvm error: no such drive");
     CHECK(state() == "Not started");
     guest.failure.reset();
     start();
@@ -180,16 +182,19 @@ TEST_CASE_FIXTURE(Fixture, "the root drive comes first, and there is one") {
 
 TEST_CASE_FIXTURE(Fixture, "files and taps that cannot be had are refused when they are named") {
     CHECK(refusal("PUT", "/boot-source", {{"kernel_image_path", directory / "none"}})
-              .starts_with("Boot source error: The kernel file cannot be opened: No such file or directory (os error 2)"));
+              .starts_with("Boot source error: The kernel file cannot be opened: No such file or directory "
+                           "(os error 2)"));
     auto missing = drive("a", false);
     missing["path_on_host"] = directory / "none";
-    CHECK(refusal("PUT", "/drives/a", missing).find("Error manipulating the backing file") != std::string::npos);
+    CHECK(refusal("PUT", "/drives/a", missing).find("Error manipulating the backing file") !=
+          std::string::npos);
     missing.erase("path_on_host");
     CHECK(refusal("PUT", "/drives/a", missing) ==
           "Drive config error: Unable to create the virtio block device: Invalid block config.");
     guest.failure = Error(ErrorCode::Internal, "attach to tap t: busy");
     CHECK(refusal("PUT", "/network-interfaces/e", {{"iface_id", "e"}, {"host_dev_name", "t"}}) ==
-          "Network config error: Could not create the network device: Open tap device failed: attach to tap t: busy");
+          "Network config error: Could not create the network device: Open tap device failed: attach to tap "
+          "t: busy");
     CHECK(refusal("PUT", "/vsock", {{"guest_cid", 3}, {"uds_path", directory / "no/v"}}).find("os error") ==
           std::string::npos);
     CHECK(refusal("PUT", "/vsock", {{"guest_cid", 2}, {"uds_path", directory / "v"}}).find("CID") !=
@@ -208,8 +213,9 @@ TEST_CASE_FIXTURE(Fixture, "two interfaces cannot have one MAC address") {
 
 TEST_CASE_FIXTURE(Fixture, "the balloon of a running machine") {
     CHECK(refusal("GET", "/balloon") == "Balloon config error: No balloon device found.");
-    CHECK(ask("PUT", "/balloon", {{"amount_mib", 1}, {"deflate_on_oom", true}, {"stats_polling_interval_s", 1}})
-              .status == 204);
+    CHECK(
+        ask("PUT", "/balloon", {{"amount_mib", 1}, {"deflate_on_oom", true}, {"stats_polling_interval_s", 1}})
+            .status == 204);
     start();
     CHECK(ask("PATCH", "/balloon", {{"amount_mib", 64}}).status == 204);
     CHECK(guest.calls.back() == "balloon 128 64");
@@ -217,8 +223,8 @@ TEST_CASE_FIXTURE(Fixture, "the balloon of a running machine") {
     CHECK(refusal("PATCH", "/balloon", {{"amount_mib", 128}}).find("should be less than 128MiB") !=
           std::string::npos);
     CHECK(ask("PATCH", "/balloon/statistics", {{"stats_polling_interval_s", 5}}).status == 204);
-    CHECK(refusal("PATCH", "/balloon/statistics", {{"stats_polling_interval_s", 0}}).find("cannot be enabled") !=
-          std::string::npos);
+    CHECK(refusal("PATCH", "/balloon/statistics", {{"stats_polling_interval_s", 0}})
+              .find("cannot be enabled") != std::string::npos);
     const auto statistics = Json::parse(ask("GET", "/balloon/statistics").body);
     CHECK(statistics["target_mib"] == 64);
     CHECK(statistics["actual_mib"] == 1);
@@ -230,9 +236,10 @@ TEST_CASE_FIXTURE(Fixture, "drive limits change while it runs, the file does not
     const Json limiter{{"bandwidth", {{"size", 1000}, {"refill_time", 100}}}};
     CHECK(ask("PATCH", "/drives/a", {{"drive_id", "a"}, {"rate_limiter", limiter}}).status == 204);
     CHECK(guest.calls.back() == "limits a");
-    CHECK(refusal("PATCH", "/drives/a", {{"drive_id", "a"}, {"path_on_host", "/other"}}).find("cannot exchange") !=
+    CHECK(refusal("PATCH", "/drives/a", {{"drive_id", "a"}, {"path_on_host", "/other"}})
+              .find("cannot exchange") != std::string::npos);
+    CHECK(refusal("PATCH", "/drives/b", {{"drive_id", "b"}}).find("no drive of that id") !=
           std::string::npos);
-    CHECK(refusal("PATCH", "/drives/b", {{"drive_id", "b"}}).find("no drive of that id") != std::string::npos);
 }
 
 TEST_CASE_FIXTURE(Fixture, "MMDS is stored and bounded, and never promised to the guest") {
@@ -241,7 +248,8 @@ TEST_CASE_FIXTURE(Fixture, "MMDS is stored and bounded, and never promised to th
     CHECK(ask("PUT", "/mmds", {{"a", 1}, {"b", 2}}).status == 204);
     CHECK(ask("PATCH", "/mmds", {{"a", nullptr}, {"c", 3}}).status == 204);
     CHECK(Json::parse(ask("GET", "/mmds").body) == Json{{"b", 2}, {"c", 3}});
-    CHECK(ask("PATCH", "/mmds", {{"d", std::string(51000, 'x')}, {"e", std::string(300, 'x')}}).status == 413);
+    CHECK(ask("PATCH", "/mmds", {{"d", std::string(51000, 'x')}, {"e", std::string(300, 'x')}}).status ==
+          413);
     CHECK(refusal("PUT", "/mmds/config", {{"network_interfaces", {"e"}}}).find("cannot show MMDS") !=
           std::string::npos);
 }

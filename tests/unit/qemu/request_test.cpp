@@ -30,12 +30,13 @@ bool holds(const std::string& text, std::string_view part) {
 } // namespace
 
 TEST_CASE("a boot source is read whole") {
-    const auto source = parsed<BootSource>("PUT", "/boot-source",
-                                           R"({"kernel_image_path":"/k","initrd_path":"/i","boot_args":"a b"})");
+    const auto source = parsed<BootSource>(
+        "PUT", "/boot-source", R"({"kernel_image_path":"/k","initrd_path":"/i","boot_args":"a b"})");
     CHECK(source.kernel_image_path == "/k");
     CHECK(source.initrd_path == "/i");
     CHECK(source.boot_args == "a b");
-    CHECK(!parsed<BootSource>("PUT", "/boot-source", R"({"kernel_image_path":"/k","boot_args":null})").boot_args);
+    CHECK(!parsed<BootSource>("PUT", "/boot-source", R"({"kernel_image_path":"/k","boot_args":null})")
+               .boot_args);
 }
 
 TEST_CASE("what is unknown, missing or of the wrong type is refused in serde's words") {
@@ -54,11 +55,12 @@ TEST_CASE("what is unknown, missing or of the wrong type is refused in serde's w
     CHECK(holds(refusal("PUT", "/machine-config", R"({"vcpu_count":256,"mem_size_mib":1})"),
                 "invalid value: integer `256`, expected u8"));
     CHECK(holds(refusal("PUT", "/machine-config", R"({"vcpu_count":-1,"mem_size_mib":1})"), "invalid value"));
-    CHECK(holds(refusal("PUT", "/machine-config", R"({"vcpu_count":1.5,"mem_size_mib":1})"), "floating point"));
+    CHECK(
+        holds(refusal("PUT", "/machine-config", R"({"vcpu_count":1.5,"mem_size_mib":1})"), "floating point"));
     CHECK(holds(refusal("PUT", "/vsock", R"({"guest_cid":4294967296,"uds_path":"/v"})"), "expected u32"));
-    CHECK(holds(refusal("PUT", "/drives/a",
-                        R"({"drive_id":"a","is_root_device":false,"rate_limiter":{"bytes":1}})"),
-                "unknown field `bytes`"));
+    CHECK(holds(
+        refusal("PUT", "/drives/a", R"({"drive_id":"a","is_root_device":false,"rate_limiter":{"bytes":1}})"),
+        "unknown field `bytes`"));
     CHECK(holds(refusal("PUT", "/drives/a",
                         R"({"drive_id":"a","is_root_device":false,"rate_limiter":{"ops":{"size":1}}})"),
                 "missing field `refill_time`"));
@@ -93,8 +95,10 @@ TEST_CASE("MAC addresses") {
     };
     CHECK(parsed<NetworkInterface>("PUT", "/network-interfaces/e", with("06:00:AC:10:00:02")).guest_mac ==
           "06:00:ac:10:00:02");
-    for (const auto* bad : {"", "06:00:ac:10:00", "06:00:ac:10:00:0g", "06-00-ac-10-00-02", "06:00:ac:10:00:02,x"})
-        CHECK(holds(refusal("PUT", "/network-interfaces/e", with(bad)), "The provided MAC address is invalid"));
+    for (const auto* bad :
+         {"", "06:00:ac:10:00", "06:00:ac:10:00:0g", "06-00-ac-10-00-02", "06:00:ac:10:00:02,x"})
+        CHECK(
+            holds(refusal("PUT", "/network-interfaces/e", with(bad)), "The provided MAC address is invalid"));
 }
 
 TEST_CASE("PUT resets what it does not name, PATCH leaves it") {
@@ -109,11 +113,15 @@ TEST_CASE("PUT resets what it does not name, PATCH leaves it") {
 }
 
 TEST_CASE("what QEMU has not is refused by name") {
-    for (const auto& [method, path, body] :
-         {std::tuple{"PUT", "/snapshot/create", "{}"}, {"PUT", "/snapshot/load", "{}"}, {"PUT", "/pmem/a", "{}"},
-          {"PUT", "/cpu-config", "{}"}, {"PUT", "/hotplug/memory", "{}"}, {"GET", "/hotplug/memory", ""},
-          {"PATCH", "/balloon/hinting/start", ""}, {"GET", "/balloon/hinting/status", ""},
-          {"DELETE", "/drives/a", ""}})
+    for (const auto& [method, path, body] : {std::tuple{"PUT", "/snapshot/create", "{}"},
+                                             {"PUT", "/snapshot/load", "{}"},
+                                             {"PUT", "/pmem/a", "{}"},
+                                             {"PUT", "/cpu-config", "{}"},
+                                             {"PUT", "/hotplug/memory", "{}"},
+                                             {"GET", "/hotplug/memory", ""},
+                                             {"PATCH", "/balloon/hinting/start", ""},
+                                             {"GET", "/balloon/hinting/status", ""},
+                                             {"DELETE", "/drives/a", ""}})
         CHECK(holds(parsed<Unsupported>(method, path, body).message,
                     "The requested operation is not supported: banger-qemu has no "));
 }
@@ -129,5 +137,6 @@ TEST_CASE("the other requests") {
               .stats_polling_interval_s == 5);
     CHECK(parsed<Logger>("PUT", "/logger", R"({"level":"wArNiNg"})").level == "Warning");
     CHECK(holds(refusal("PUT", "/logger", R"({"level":"loud"})"), "unknown variant"));
-    CHECK(parsed<Vsock>("PUT", "/vsock", R"({"guest_cid":3,"uds_path":"/v","vsock_id":"old"})").guest_cid == 3);
+    CHECK(parsed<Vsock>("PUT", "/vsock", R"({"guest_cid":3,"uds_path":"/v","vsock_id":"old"})").guest_cid ==
+          3);
 }

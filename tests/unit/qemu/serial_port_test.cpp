@@ -20,8 +20,7 @@ struct Fixture {
     SerialPort port;
 
     Fixture()
-        : port(prepared(wire.first),
-               {[this] { ++freed; }, [this](uint32_t) { return std::move(host); }},
+        : port(prepared(wire.first), {[this] { ++freed; }, [this](uint32_t) { return std::move(host); }},
                {std::chrono::milliseconds(150), std::chrono::milliseconds(50)}) {}
 
     static OwnedFd prepared(OwnedFd& fd) {
@@ -89,7 +88,8 @@ TEST_CASE_FIXTURE(Fixture, "a port is down until the guest opens it") {
     CHECK(freed == 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a stream is opened, carries both ways, half-closes both ways and leaves the port free") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a stream is opened, carries both ways, half-closes both ways and leaves the port free") {
     come_up();
     open();
     accept();
@@ -154,7 +154,8 @@ TEST_CASE_FIXTURE(Fixture, "a client that leaves while the guest is asked") {
     CHECK(reaches(State::Idle));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a client that is gone: the guest gets all, has a moment, and is then broken off") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a client that is gone: the guest gets all, has a moment, and is then broken off") {
     come_up();
     open();
     accept();
@@ -209,7 +210,8 @@ TEST_CASE_FIXTURE(Fixture, "the guest opens a stream to the host") {
     CHECK(next().type == FrameType::Refuse); // nobody listens
     test::make_non_blocking(stream.first.get());
     host = std::move(stream.first);
-    write_all(guest(), link::encode_open(1025) + link::encode_data("ready") + link::encode(FrameType::End), "frames");
+    write_all(guest(), link::encode_open(1025) + link::encode_data("ready") + link::encode(FrameType::End),
+              "frames");
     CHECK(next().type == FrameType::Accept);
     std::string text;
     CHECK(test::turn_until([&] { return !test::drain(client(), text); }));
@@ -230,11 +232,13 @@ TEST_CASE_FIXTURE(Fixture, "the next stream's Open may follow the last one's End
     auto second = make_socketpair();
     test::make_non_blocking(second.first.get());
     host = std::move(second.first);
-    // More than the client's socket takes, so that the first stream still has bytes to deliver when the second begins.
+    // More than the client's socket takes, so that the first stream still has bytes to deliver when the
+    // second begins.
     write_all(guest(), link::encode_data(std::string(30000, 'a')), "frames");
     std::string text;
     REQUIRE(test::turn_until([&] { return test::drain(client(), text) && text.size() == 30000; }));
-    write_all(guest(), link::encode(FrameType::Data, "tail") + link::encode(FrameType::End) + link::encode_open(1025),
+    write_all(guest(),
+              link::encode(FrameType::Data, "tail") + link::encode(FrameType::End) + link::encode_open(1025),
               "frames");
     CHECK(next().type == FrameType::Accept);
     CHECK(test::turn_until([&] { return !test::drain(client(), text); }));

@@ -4,9 +4,10 @@
 #include "vmm/client.hpp"
 #include "vmm/socket_wait.hpp"
 
-#include <csignal>
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
+
+#include <csignal>
 #include <thread>
 
 using namespace banger;
@@ -178,7 +179,8 @@ TEST_CASE("waiting for a socket ends with the VMM, the deadline, or the caller's
     spec.program = "/bin/sleep";
     spec.arguments = {"0.05"};
     const auto child = spawn(spec);
-    CHECK(failure([&] { wait_for_socket(path, in(10s), {}, child.pidfd.get()); }).code() == ErrorCode::Unavailable);
+    CHECK(failure([&] { wait_for_socket(path, in(10s), {}, child.pidfd.get()); }).code() ==
+          ErrorCode::Unavailable);
     wait_child(child);
     CHECK(failure([&] { wait_for_socket(path, in(20ms)); }).code() == ErrorCode::Timeout);
     std::stop_source stop;

@@ -17,9 +17,12 @@ struct Foreign {
     std::string_view hint;
 };
 
+constexpr std::string_view not_installed =
+    "is banger installed for this user? to try it: `banger instance start`, then eval \"$(banger instance env)\"";
+
 constexpr std::array<Foreign, 13> foreign{{
-    {"ServiceUnknown", ErrorCode::Unavailable, "is banger installed for this user? `banger doctor` tells"},
-    {"NameHasNoOwner", ErrorCode::Unavailable, "is banger installed for this user? `banger doctor` tells"},
+    {"ServiceUnknown", ErrorCode::Unavailable, not_installed},
+    {"NameHasNoOwner", ErrorCode::Unavailable, not_installed},
     {"Disconnected", ErrorCode::Unavailable, "the service ended; its log says why"},
     {"NoServer", ErrorCode::Unavailable, "is there a message bus? $DBUS_SESSION_BUS_ADDRESS tells where it should be"},
     {"NoReply", ErrorCode::Timeout, "the service did not answer; its log says why"},

@@ -49,11 +49,13 @@ gint until(uint64_t deadline_us) {
 /// g_source_set_ready_time by waking the loop that is being prepared, which then would never sleep.
 gboolean prepare(GSource* source, gint* timeout) {
     auto* state = reinterpret_cast<State*>(source);
-    const auto data = poll_data(*state->connection);
-    if (data.events != state->events)
-        g_source_modify_unix_fd(source, state->fd_tag, condition(data.events));
-    state->events = data.events;
-    *timeout = until(data.timeout_us);
+    const auto data = wait_for(*state);
+    if (!data)
+        return TRUE;
+    if (data->events != state->events)
+        g_source_modify_unix_fd(source, state->fd_tag, condition(data->events));
+    state->events = data->events;
+    *timeout = until(data->timeout_us);
     return *timeout == 0;
 }
 

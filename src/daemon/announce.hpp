@@ -8,8 +8,8 @@
 
 namespace banger::daemon {
 
-/// Runs `emit`, which sends a signal. That the bus is gone is no reason to fail: then nobody listens, and the loop hears of it
-/// by itself.
+/// Runs `emit`, which sends a signal. That the bus is gone is no reason to fail: then nobody listens, and the
+/// loop hears of it by itself.
 template <class Emit>
 void announce(Emit&& emit) noexcept {
     try {

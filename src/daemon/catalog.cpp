@@ -4,8 +4,9 @@
 #include "daemon/catalog_work.hpp"
 #include "daemon/image/staging.hpp"
 
-#include <algorithm>
 #include <sys/stat.h>
+
+#include <algorithm>
 #include <tuple>
 
 namespace banger::daemon {
@@ -14,7 +15,7 @@ namespace {
 
 /// When an entry came or went last; zero for a folder that is not there.
 timespec last_change(const std::string& folder) {
-    struct stat facts {};
+    struct stat facts{};
     return ::stat(folder.c_str(), &facts) == 0 ? facts.st_mtim : timespec{};
 }
 
@@ -24,16 +25,22 @@ bool same(const timespec& a, const timespec& b) {
 
 /// Makes the objects on the bus agree with what is there; unchanged ones stay.
 template <class Object, class Info>
-void agree(std::vector<std::unique_ptr<Object>>& objects, std::vector<Info> there, sdbus::IConnection& connection) {
-    const auto is_same = [](const Info& a, const Info& b) { return a.name == b.name && a.created_at == b.created_at; };
+void agree(std::vector<std::unique_ptr<Object>>& objects, std::vector<Info> there,
+           sdbus::IConnection& connection) {
+    const auto is_same = [](const Info& a, const Info& b) {
+        return a.name == b.name && a.created_at == b.created_at;
+    };
     std::erase_if(objects, [&](const auto& object) {
-        return std::none_of(there.begin(), there.end(), [&](const Info& info) { return is_same(info, object->info()); });
+        return std::none_of(there.begin(), there.end(),
+                            [&](const Info& info) { return is_same(info, object->info()); });
     });
     for (auto& info : there)
-        if (std::none_of(objects.begin(), objects.end(), [&](const auto& object) { return is_same(info, object->info()); }))
+        if (std::none_of(objects.begin(), objects.end(),
+                         [&](const auto& object) { return is_same(info, object->info()); }))
             objects.push_back(std::make_unique<Object>(connection, std::move(info)));
     std::sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) {
-        return std::tie(b->info().created_at, a->info().name) < std::tie(a->info().created_at, b->info().name);
+        return std::tie(b->info().created_at, a->info().name) <
+               std::tie(a->info().created_at, b->info().name);
     });
 }
 
@@ -47,7 +54,8 @@ std::vector<Info> infos(const std::vector<std::unique_ptr<Object>>& objects) {
 
 /// The named one, or the first.
 template <class Object>
-const Object* pick(const std::vector<std::unique_ptr<Object>>& objects, const std::optional<StoreName>& name) {
+const Object* pick(const std::vector<std::unique_ptr<Object>>& objects,
+                   const std::optional<StoreName>& name) {
     for (const auto& object : objects)
         if (!name || object->info().name == name->str())
             return object.get();
@@ -93,15 +101,17 @@ ImageInfo Catalog::image(const std::optional<StoreName>& name) {
     refresh();
     if (const auto* found = pick(images_, name))
         return found->info();
-    throw Error(ErrorCode::NotFound, name ? "there is no image named " + name->str() : "there is no image yet",
-                images_.empty() ? "make one: banger image build bookworm" : "`banger image list` shows the images");
+    throw Error(
+        ErrorCode::NotFound, name ? "there is no image named " + name->str() : "there is no image yet",
+        images_.empty() ? "make one: banger image build bookworm" : "`banger image list` shows the images");
 }
 
 KernelInfo Catalog::kernel(const std::optional<StoreName>& name) {
     refresh();
     if (const auto* found = pick(kernels_, name))
         return found->info();
-    throw Error(ErrorCode::NotFound, name ? "there is no kernel named " + name->str() : "there is no kernel yet",
+    throw Error(ErrorCode::NotFound,
+                name ? "there is no kernel named " + name->str() : "there is no kernel yet",
                 kernels_.empty() ? "get one: banger kernel import linux-image-cloud-amd64"
                                  : "`banger kernel list` shows the kernels");
 }
@@ -134,7 +144,7 @@ std::shared_ptr<Job> Catalog::build(BuildRequest wanted, const Request& request)
     crew_.run<ImageInfo>(
         {request.op_id, request.interactive, job->stop_token()},
         [wanted, sink = jobs_.step_sink(job), part = jobs_.progress_sink(job)](HelperClient&,
-                                                                              const std::stop_token& stop) {
+                                                                               const std::stop_token& stop) {
             StepTeller teller(sink, part);
             return teller.run([&](const Progress& progress) { return build_image(wanted, stop, progress); });
         },
@@ -150,7 +160,8 @@ std::shared_ptr<Job> Catalog::build(BuildRequest wanted, const Request& request)
 }
 
 std::shared_ptr<Job> Catalog::import(const KernelWish& wanted, const Request& request) {
-    const auto thing = "kernel " + (wanted.name ? wanted.name->str() : wanted.package + " of a name yet unknown");
+    const auto thing =
+        "kernel " + (wanted.name ? wanted.name->str() : wanted.package + " of a name yet unknown");
     claim(thing);
     if (wanted.name)
         refuse_existing(kernel_store(data_dir_), *wanted.name, "kernel");
@@ -158,10 +169,11 @@ std::shared_ptr<Job> Catalog::import(const KernelWish& wanted, const Request& re
     in_the_making_.insert(thing);
     crew_.run<KernelInfo>(
         {request.op_id, request.interactive, job->stop_token()},
-        [wanted, folder = data_dir_, sink = jobs_.step_sink(job), part = jobs_.progress_sink(job)](
-            HelperClient&, const std::stop_token& stop) {
+        [wanted, folder = data_dir_, sink = jobs_.step_sink(job),
+         part = jobs_.progress_sink(job)](HelperClient&, const std::stop_token& stop) {
             StepTeller teller(sink, part);
-            return teller.run([&](const Progress& progress) { return fulfil(wanted, folder, stop, progress); });
+            return teller.run(
+                [&](const Progress& progress) { return fulfil(wanted, folder, stop, progress); });
         },
         [this, job, thing](Outcome<KernelInfo> outcome) {
             in_the_making_.erase(thing);

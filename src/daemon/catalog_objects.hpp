@@ -11,7 +11,8 @@
 
 namespace banger::daemon {
 
-class ImageObject final : public sdbus::AdaptorInterfaces<org::banger::Image1_adaptor, sdbus::ManagedObject_adaptor> {
+class ImageObject final
+    : public sdbus::AdaptorInterfaces<org::banger::Image1_adaptor, sdbus::ManagedObject_adaptor> {
 public:
     ImageObject(sdbus::IConnection& connection, ImageInfo info);
     ImageObject(const ImageObject&) = delete;

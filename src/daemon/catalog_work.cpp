@@ -4,8 +4,9 @@
 #include "base/file.hpp"
 #include "base/op_id.hpp"
 
-#include <cstdio>
 #include <fcntl.h>
+
+#include <cstdio>
 
 namespace banger::daemon {
 
@@ -92,8 +93,8 @@ BuildRequest parse_build(bus::Options& options) {
     request.size_bytes = options.take_or<uint64_t>("size-bytes", request.size_bytes);
     options.finish();
     if (request.size_bytes < least_image || request.size_bytes > most_image)
-        throw Error(ErrorCode::InvalidArgument,
-                    "size-bytes is " + std::to_string(request.size_bytes) + ", but must be from 64 MiB to 1 TiB");
+        throw Error(ErrorCode::InvalidArgument, "size-bytes is " + std::to_string(request.size_bytes) +
+                                                    ", but must be from 64 MiB to 1 TiB");
     return request;
 }
 

@@ -1,4 +1,5 @@
-// The worker threads of the daemon: so many at a time, each with a helper client that is kept for the next one.
+// The worker threads of the daemon: so many at a time, each with a helper client that is kept for the next
+// one.
 #pragma once
 
 #include "base/loop.hpp"
@@ -29,8 +30,8 @@ public:
         std::stop_token stop{};
     };
 
-    /// Runs `work(helper, stop)` on a thread, as soon as one is free; then `done(outcome)` in the loop. Both run as the operation
-    /// `task.op_id`.
+    /// Runs `work(helper, stop)` on a thread, as soon as one is free; then `done(outcome)` in the loop. Both
+    /// run as the operation `task.op_id`.
     template <class T>
     void run(Task task, std::function<T(HelperClient&, const std::stop_token&)> work,
              std::function<void(Outcome<T>)> done);

@@ -25,8 +25,8 @@ Store open_store() {
     auto store = Store::open(xdg_state_dir());
     if (!store.set_aside().empty())
         log::error("the database was damaged and is now " + store.set_aside() +
-                   "; a new one is begun. VMs that it knew are not listed; their disks are kept in " + xdg_data_dir() +
-                   "/vms");
+                   "; a new one is begun. VMs that it knew are not listed; their disks are kept in " +
+                   xdg_data_dir() + "/vms");
     return store;
 }
 

@@ -17,12 +17,14 @@ namespace banger::daemon {
 
 class Daemon {
 public:
-    /// Opens the database, connects to the session bus, puts everything on it, and takes the name. Throws Error.
+    /// Opens the database, connects to the session bus, puts everything on it, and takes the name. Throws
+    /// Error.
     Daemon();
     Daemon(const Daemon&) = delete;
 
-    /// Serves until SIGTERM, SIGINT, or the end of the session bus. Then starts under way are taken back and ephemeral and
-    /// tied VMs are ended; the others go on running. False when that was not done within ten seconds.
+    /// Serves until SIGTERM, SIGINT, or the end of the session bus. Then starts under way are taken back and
+    /// ephemeral and tied VMs are ended; the others go on running. False when that was not done within ten
+    /// seconds.
     bool run();
 
 private:

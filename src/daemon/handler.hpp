@@ -22,7 +22,8 @@ auto handle(const sdbus::IObject& object, const bus::Variants& values, Body&& bo
         try {
             return body(options, Request{options.op_id(), caller.sender, caller.interactive});
         } catch (...) {
-            throw bus::current_error().in_operation(options.op_id()); // the scope ends before the boundary adds it
+            throw bus::current_error().in_operation(
+                options.op_id()); // the scope ends before the boundary adds it
         }
     });
 }

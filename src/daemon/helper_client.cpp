@@ -6,9 +6,10 @@
 #include "bus/object_path.hpp"
 #include "daemon/wait.hpp"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <optional>
-#include <poll.h>
 
 namespace banger::daemon {
 
@@ -184,9 +185,9 @@ Launched HelperClient::launch(const VmId& vm, const LaunchRequest& request) {
 MachineFacts HelperClient::inspect(const VmId& vm) {
     const auto facts = std::get<0>(invoke<bus::Variants>(machine_interface, "Inspect", vm.str(), options()));
     return bus::call([&] {
-        return MachineFacts{fact<std::string>(facts, "state", "absent"),
-                            static_cast<int>(fact<uint32_t>(facts, "pid", 0)),
-                            fact<std::string>(facts, "api-socket", ""), fact<std::string>(facts, "vsock-socket", "")};
+        return MachineFacts{
+            fact<std::string>(facts, "state", "absent"), static_cast<int>(fact<uint32_t>(facts, "pid", 0)),
+            fact<std::string>(facts, "api-socket", ""), fact<std::string>(facts, "vsock-socket", "")};
     });
 }
 

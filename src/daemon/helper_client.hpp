@@ -1,5 +1,5 @@
-// The root helper, called from a worker thread on a system bus connection of its own. A call waits for the answer, the stop
-// token and the time limit together.
+// The root helper, called from a worker thread on a system bus connection of its own. A call waits for the
+// answer, the stop token and the time limit together.
 #pragma once
 
 #include "base/fd.hpp"
@@ -48,8 +48,9 @@ struct MachineFacts {
     std::string vsock_socket;
 };
 
-/// Used by one thread at a time. Errors: as the helper has them; Unavailable when it cannot be reached; Cancelled on a stop,
-/// after which the connection is given up, so that the helper forgets what it was about to ask polkit for.
+/// Used by one thread at a time. Errors: as the helper has them; Unavailable when it cannot be reached;
+/// Cancelled on a stop, after which the connection is given up, so that the helper forgets what it was about
+/// to ask polkit for.
 class HelperClient {
 public:
     HelperClient() = default;
@@ -79,7 +80,8 @@ private:
     template <class... Out, class... In>
     std::tuple<Out...> invoke(const char* interface, const char* method, const In&... in);
     template <class... Out, class... In>
-    void send(Call& call, std::tuple<Out...>& answer, const char* interface, const char* method, const In&... in);
+    void send(Call& call, std::tuple<Out...>& answer, const char* interface, const char* method,
+              const In&... in);
 
     std::unique_ptr<sdbus::IConnection> connection_;
     std::unique_ptr<sdbus::IProxy> proxy_;

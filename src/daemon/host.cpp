@@ -5,11 +5,12 @@
 #include "base/file.hpp"
 #include "base/size.hpp"
 
-#include <algorithm>
 #include <fcntl.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace banger::daemon {
 
@@ -31,7 +32,7 @@ bool has_word(std::string_view line, std::string_view word) {
 } // namespace
 
 uint64_t host_memory_mib() {
-    struct sysinfo info {};
+    struct sysinfo info{};
     if (::sysinfo(&info) < 0)
         throw_errno("sysinfo");
     return static_cast<uint64_t>(info.totalram) * info.mem_unit / mib;
@@ -46,15 +47,17 @@ void require_memory(uint64_t memory_mib, uint64_t host_mib) {
 }
 
 void require_space(const std::string& folder, uint64_t bytes) {
-    struct statvfs facts {};
+    struct statvfs facts{};
     if (::statvfs(folder.c_str(), &facts) < 0)
         throw_errno("statvfs " + folder);
     const uint64_t available = static_cast<uint64_t>(facts.f_bavail) * facts.f_frsize;
     const uint64_t needed = std::min(bytes, space_for_a_disk);
     if (available < needed)
         throw Error(ErrorCode::FailedPrecondition,
-                    folder + " has " + human_size(available) + " free, a new disk needs " + human_size(needed),
-                    "free some space: `banger vm prune` deletes stopped VMs");
+                    folder + " has " + human_size(available) + " free, a new disk needs " +
+                        human_size(needed),
+                    "free some space: `banger vm list --all` shows the VMs, `banger vm delete` removes one "
+                    "with its disk");
 }
 
 bool has_virtualization(std::string_view cpuinfo) {

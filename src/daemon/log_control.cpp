@@ -33,18 +33,23 @@ std::unique_ptr<sdbus::IObject> serve_log_control(sdbus::IConnection& connection
     auto object = sdbus::createObject(connection, bus::ObjectPath("/org/freedesktop/LogControl1"));
 #if BANGER_SDBUS_2
     object
-        ->addVTable(sdbus::registerProperty("LogLevel")
-                        .withGetter([] { return systemd_name(log::level()); })
-                        .withSetter([](const std::string& name) { set_level(name); }),
-                    sdbus::registerProperty("LogTarget").withGetter([] { return std::string(log::target()); }),
-                    sdbus::registerProperty("SyslogIdentifier").withGetter([] { return std::string("banger-daemon"); }))
+        ->addVTable(
+            sdbus::registerProperty("LogLevel")
+                .withGetter([] { return systemd_name(log::level()); })
+                .withSetter([](const std::string& name) { set_level(name); }),
+            sdbus::registerProperty("LogTarget").withGetter([] { return std::string(log::target()); }),
+            sdbus::registerProperty("SyslogIdentifier").withGetter([] {
+                return std::string("banger-daemon");
+            }))
         .forInterface(interface);
 #else
     object->registerProperty("LogLevel")
         .onInterface(interface)
         .withGetter([] { return systemd_name(log::level()); })
         .withSetter([](const std::string& name) { set_level(name); });
-    object->registerProperty("LogTarget").onInterface(interface).withGetter([] { return std::string(log::target()); });
+    object->registerProperty("LogTarget").onInterface(interface).withGetter([] {
+        return std::string(log::target());
+    });
     object->registerProperty("SyslogIdentifier").onInterface(interface).withGetter([] {
         return std::string("banger-daemon");
     });

@@ -7,7 +7,8 @@
 
 namespace banger::daemon {
 
-/// Serves it at /org/freedesktop/LogControl1 for as long as the object lives. The level can be changed, the target not.
+/// Serves it at /org/freedesktop/LogControl1 for as long as the object lives. The level can be changed, the
+/// target not.
 std::unique_ptr<sdbus::IObject> serve_log_control(sdbus::IConnection& connection);
 
 } // namespace banger::daemon

@@ -97,7 +97,8 @@ void Manager::DeleteKernel(const std::string& name, const bus::Variants& values)
         options.finish();
         const auto kernel = StoreName::parse(name, "kernel name");
         if (vms_.uses_kernel(kernel.str()))
-            throw Error(ErrorCode::Busy, "kernel " + kernel.str() + " is used by a VM", "delete that VM first");
+            throw Error(ErrorCode::Busy, "kernel " + kernel.str() + " is used by a VM",
+                        "delete that VM first");
         catalog_.remove_kernel(kernel);
     });
 }

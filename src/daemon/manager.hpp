@@ -11,8 +11,9 @@
 
 namespace banger::daemon {
 
-class Manager final : public sdbus::AdaptorInterfaces<org::banger::Manager1_adaptor, sdbus::Properties_adaptor,
-                                                      sdbus::ObjectManager_adaptor> {
+class Manager final
+    : public sdbus::AdaptorInterfaces<org::banger::Manager1_adaptor, sdbus::Properties_adaptor,
+                                      sdbus::ObjectManager_adaptor> {
 public:
     Manager(sdbus::IConnection& connection, Vms& vms, Catalog& catalog);
     Manager(const Manager&) = delete;

@@ -3,8 +3,9 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 
-#include <algorithm>
 #include <arpa/inet.h>
+
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <sstream>
@@ -48,8 +49,8 @@ std::vector<Route> parse_routes(std::string_view proc_net_route) {
         uint32_t destination = 0;
         uint32_t mask = 0;
         // Iface Destination Gateway Flags RefCnt Use Metric Mask: hex in network byte order
-        if (!(fields >> interface >> std::hex >> destination >> gateway >> ignored >> ignored >> ignored >> ignored >>
-              mask))
+        if (!(fields >> interface >> std::hex >> destination >> gateway >> ignored >> ignored >> ignored >>
+              ignored >> mask))
             continue;
         const auto prefix = static_cast<unsigned>(std::popcount(mask));
         if (prefix >= 8)
@@ -71,11 +72,13 @@ Ipv4Cidr choose_network(unsigned uid, std::optional<Ipv4Cidr> before, std::span<
     };
     if (before && is_free(*before))
         return *before;
-    const uint32_t first = uid * 2654435761U >> (32 - (network_prefix - pool_prefix)); // Knuth's multiplicative hash
+    const uint32_t first =
+        uid * 2654435761U >> (32 - (network_prefix - pool_prefix)); // Knuth's multiplicative hash
     for (uint32_t i = 0; i < networks_in_pool; ++i)
         if (const auto network = candidate(first + i); is_free(network))
             return network;
-    throw Error(ErrorCode::FailedPrecondition, "no free network for VMs: routes of this host cover all of 172.16.0.0/12",
+    throw Error(ErrorCode::FailedPrecondition,
+                "no free network for VMs: routes of this host cover all of 172.16.0.0/12",
                 "does a VPN route all of it? disconnect it while the first VM is made");
 }
 
@@ -83,11 +86,13 @@ Ipv4Address choose_address(const Ipv4Cidr& bridge, std::vector<Ipv4Address> used
     used.push_back(bridge.address());
     std::sort(used.begin(), used.end());
     for (uint32_t bits = bridge.network().bits() + 1; bits < bridge.broadcast().bits(); ++bits)
-        if (const auto address = Ipv4Address::from_bits(bits); !std::binary_search(used.begin(), used.end(), address))
+        if (const auto address = Ipv4Address::from_bits(bits);
+            !std::binary_search(used.begin(), used.end(), address))
             return address;
-    throw Error(ErrorCode::FailedPrecondition, "all " + std::to_string(used.size() - 1) + " addresses of " +
-                                                   bridge.str() + " are taken by VMs",
-                "delete VMs: banger vm prune");
+    throw Error(ErrorCode::FailedPrecondition,
+                "all " + std::to_string(used.size() - 1) + " addresses of " + bridge.str() +
+                    " are taken by VMs",
+                "delete some: `banger vm list --all` shows them");
 }
 
 } // namespace banger::daemon

@@ -21,7 +21,8 @@ std::string take_vmm(bus::Options& options) {
     if (vmm == "auto")
         return std::string(automatic_vmm);
     if (vmm != "qemu" && vmm != "null")
-        throw Error(ErrorCode::InvalidArgument, "no such VMM: " + vmm.substr(0, 64), "one of auto, qemu, null");
+        throw Error(ErrorCode::InvalidArgument, "no such VMM: " + vmm.substr(0, 64),
+                    "one of auto, qemu, null");
     return vmm;
 }
 
@@ -40,8 +41,9 @@ std::string take_null_mode(bus::Options& options, const std::string& vmm) {
 uint64_t take_disk(bus::Options& options) {
     const auto bytes = options.take_or<uint64_t>("disk-bytes", uint64_t{4} << 30);
     if (bytes < least_disk || bytes > most_disk)
-        throw Error(ErrorCode::InvalidArgument, "disk-bytes is " + std::to_string(bytes) + ", but must be from " +
-                                                    human_size(least_disk) + " to " + human_size(most_disk));
+        throw Error(ErrorCode::InvalidArgument, "disk-bytes is " + std::to_string(bytes) +
+                                                    ", but must be from " + human_size(least_disk) + " to " +
+                                                    human_size(most_disk));
     return bytes;
 }
 

@@ -3,20 +3,22 @@
 #include "bus/errors.hpp"
 #include "daemon/daemon.hpp"
 
-#include <cstdio>
-#include <cstdlib>
 #include <malloc.h>
 #include <pthread.h>
-#include <string_view>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 namespace {
 
 using namespace banger;
 
-/// Small for something that runs all day: few arenas, small thread stacks (workers are shallow), and memory goes back soon.
+/// Small for something that runs all day: few arenas, small thread stacks (workers are shallow), and memory
+/// goes back soon.
 void be_modest() {
     ::mallopt(M_ARENA_MAX, 2);
     ::mallopt(M_TRIM_THRESHOLD, 128 * 1024);
@@ -65,14 +67,15 @@ int serve() {
 extern "C" __attribute__((visibility("default"))) int banger_role_main(int argc, char** argv) {
     if (argc > 1) {
         const bool asks = std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h";
-        std::fprintf(asks ? stdout : stderr,
-                     "Usage: banger daemon\n\nThe owner's daemon: org.banger.Manager1 on the session bus. The bus starts it "
-                     "when it is called.\n");
+        std::fprintf(asks ? stdout : stderr, "Usage: banger daemon\n\nThe owner's daemon: "
+                                             "org.banger.Manager1 on the session bus. The bus starts it "
+                                             "when it is called.\n");
         return asks ? 0 : 2;
     }
     try {
         if (::geteuid() == 0)
-            throw Error(ErrorCode::FailedPrecondition, "the daemon does not run as root: it is each user's own",
+            throw Error(ErrorCode::FailedPrecondition,
+                        "the daemon does not run as root: it is each user's own",
                         "run it as an ordinary user; what needs root is done by the helper service");
         return serve();
     } catch (...) {

@@ -2,12 +2,13 @@
 
 #include "base/error.hpp"
 
-#include <algorithm>
-#include <cerrno>
 #include <poll.h>
-#include <string>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
 #include <vector>
 
 namespace banger::daemon {

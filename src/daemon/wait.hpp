@@ -1,4 +1,5 @@
-// Waiting for several things at once on a worker thread: descriptors, a stop request, a time limit. No polling.
+// Waiting for several things at once on a worker thread: descriptors, a stop request, a time limit. No
+// polling.
 #pragma once
 
 #include "base/fd.hpp"
@@ -33,8 +34,8 @@ private:
 /// Milliseconds until `end`, for poll(2): at least 0; no end: -1.
 int milliseconds_until(std::optional<Clock::time_point> end) noexcept;
 
-/// Waits until one of `fds` is readable or hung up, and returns its index (the first of several). Throws Cancelled on a stop,
-/// Timeout at `end` with `what` in its text. Descriptors of -1 are never ready.
+/// Waits until one of `fds` is readable or hung up, and returns its index (the first of several). Throws
+/// Cancelled on a stop, Timeout at `end` with `what` in its text. Descriptors of -1 are never ready.
 size_t wait_any(std::initializer_list<int> fds, const StopEvent& stop, std::optional<Clock::time_point> end,
                 std::string_view what);
 

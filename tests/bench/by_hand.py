@@ -109,7 +109,10 @@ class Qemu:
             self.raw = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
             data = guests.home / ".local" / "share" / "banger"
             vm = guests.vms()["model"]
-            self.files = {"/kernel": data / "kernels" / vm["kernel"] / "vmlinux", "/initrd": data / "kernels" / vm["kernel"] / "initrd"}
+            self.files = {}
+            for inner, name in (("/kernel", "vmlinux"), ("/initrd", "initrd")):
+                with open(data / "kernels" / vm["kernel"] / name, "rb") as file:
+                    self.files[inner] = self.copy(file, name)
             with open(f"/proc/{pid}/root/drives/rootfs", "rb") as image:
                 self.files["/drives/rootfs"] = self.copy(image, "rootfs")
             guests.cli("vm", "stop", "model")

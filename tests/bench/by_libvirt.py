@@ -39,13 +39,18 @@ class Libvirt:
         for name in ("run", "config", "cache", "data"):
             (self.folder / name).mkdir(mode=0o700)
         os.chmod(self.folder, 0o755)
-        # An account of its own: root's libvirtd would be the system's.
-        self.user = 64001
+        # Nobody: root's libvirtd would be the system's, and libvirt wants an account that the host knows.
+        self.user = 65534
         subprocess.run(["chown", "-R", f"{self.user}:{self.user}", self.folder, qemu.folder], check=True)
         os.chmod(qemu.folder, 0o755)
         self.daemon = subprocess.Popen(self.as_user("libvirtd", "--timeout", "600"), env=self.environment,
                                        stdout=subprocess.DEVNULL, stderr=open(self.folder / "log", "wb"))
-        banger_test.until(lambda: self.virsh("version", check=False).returncode == 0, "libvirtd answers", limit=20)
+        try:
+            banger_test.until(lambda: self.virsh("version", check=False).returncode == 0, "libvirtd answers", limit=60)
+        except AssertionError as error:
+            said = (self.folder / "log").read_text(errors="replace") + self.virsh("version", check=False).stderr.decode()
+            self.close()
+            raise AssertionError(f"{error}: {said[-500:]}") from None
 
     def as_user(self, *command):
         return ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *map(str, command)]
@@ -78,6 +83,7 @@ class Libvirt:
         args = "".join(f"<qemu:arg value={xml.sax.saxutils.quoteattr(word)}/>" for word in rest)
         return ("<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>bench</name>"
                 "<memory unit='MiB'>512</memory><vcpu>2</vcpu><os><type arch='x86_64' machine='microvm'>hvm</type></os>"
+                "<features><acpi/></features><devices><controller type='usb' model='none'/><memballoon model='none'/></devices>"
                 f"<qemu:commandline>{args}</qemu:commandline></domain>")
 
     def boot(self):

@@ -99,11 +99,11 @@ void Job::end(JobState state) {
     emit_changes();
     announce([&] { emitCompleted(state == JobState::Succeeded, error_name_); });
     if (state == JobState::Succeeded)
-        log::info(spec_.operation + " took " +
-                      std::to_string(
-                          std::chrono::round<std::chrono::milliseconds>(Clock::now() - begin_).count()) +
-                      " ms",
-                  {{"JOB_ID", spec_.id}});
+        log::info(
+            spec_.operation + " took " +
+                std::to_string(std::chrono::round<std::chrono::milliseconds>(Clock::now() - begin_).count()) +
+                " ms",
+            {{"JOB_ID", spec_.id}});
     ended_(*this);
 }
 

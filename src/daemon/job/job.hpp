@@ -27,9 +27,10 @@ struct JobSpec {
     bool interactive = false; ///< polkit may ask the caller
 };
 
-/// For the loop's thread; only the stop token goes to workers. Lives as long as somebody works on it or may ask for it.
-class Job final
-    : public sdbus::AdaptorInterfaces<org::banger::Job1_adaptor, sdbus::Properties_adaptor, sdbus::ManagedObject_adaptor> {
+/// For the loop's thread; only the stop token goes to workers. Lives as long as somebody works on it or may
+/// ask for it.
+class Job final : public sdbus::AdaptorInterfaces<org::banger::Job1_adaptor, sdbus::Properties_adaptor,
+                                                  sdbus::ManagedObject_adaptor> {
 public:
     /// `ended` is called once, after the job has ended and everybody who waited has been told.
     Job(sdbus::IConnection& connection, JobSpec spec, std::function<void(Job&)> ended);

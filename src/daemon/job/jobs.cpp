@@ -26,7 +26,8 @@ void Jobs::make_room() {
     if (jobs_.size() < most_jobs)
         return;
     if (finished_.empty())
-        throw Error(ErrorCode::Busy, std::to_string(most_jobs) + " jobs are under way", "wait until some have ended");
+        throw Error(ErrorCode::Busy, std::to_string(most_jobs) + " jobs are under way",
+                    "wait until some have ended");
     forget(finished_.front());
 }
 

@@ -42,7 +42,8 @@ Steps::Running::~Running() {
         steps_.sink_({name_, failed_ ? StepState::Failed : StepState::Done, static_cast<uint32_t>(ms)});
     if (log::level() >= log::Level::Debug)
         log::debug("step " + name_ + (failed_ ? " failed after " : " took ") +
-                   std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(taken).count()) + " µs");
+                   std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(taken).count()) +
+                   " µs");
 }
 
 } // namespace banger::daemon

@@ -43,8 +43,8 @@ public:
         : sink_(std::move(sink))
         , stop_(std::move(stop)) {}
 
-    /// Runs `body` as the step `name`. A failure leaves as an Error that names the step; Cancelled when a stop was asked for
-    /// before it began.
+    /// Runs `body` as the step `name`. A failure leaves as an Error that names the step; Cancelled when a
+    /// stop was asked for before it began.
     template <class Body>
     auto run(std::string_view name, Body&& body) -> decltype(body()) {
         Running running(*this, name);

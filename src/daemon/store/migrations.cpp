@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
+
 #include <array>
 #include <string>
 
@@ -44,8 +45,8 @@ void migrate(SQLite::Database& database) {
     const int wanted = static_cast<int>(steps.size());
     if (version > wanted)
         throw Error(ErrorCode::FailedPrecondition,
-                    database.getFilename() + " was written by a later banger (version " + std::to_string(version) +
-                        ", this one knows " + std::to_string(wanted) + ")",
+                    database.getFilename() + " was written by a later banger (version " +
+                        std::to_string(version) + ", this one knows " + std::to_string(wanted) + ")",
                     "run that banger again, or move the file away");
     if (version == wanted)
         return;

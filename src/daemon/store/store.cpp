@@ -6,19 +6,21 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <SQLiteCpp/VariadicBind.h>
-#include <ctime>
 #include <fcntl.h>
-#include <filesystem>
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#include <ctime>
+#include <filesystem>
 
 namespace banger::daemon {
 
 namespace {
 
-constexpr const char* columns = "id, name, image, kernel, vcpus, memory_mib, disk_bytes, address, vmm, null_mode, "
-                                "ephemeral, tied, created_at, state, exit_reason, started_at";
+constexpr const char* columns =
+    "id, name, image, kernel, vcpus, memory_mib, disk_bytes, address, vmm, null_mode, "
+    "ephemeral, tied, created_at, state, exit_reason, started_at";
 
 OwnedFd lock_folder(const std::string& folder) {
     auto lock = open_file(folder + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
@@ -30,9 +32,11 @@ OwnedFd lock_folder(const std::string& folder) {
 
 /// Opens and looks at every page's structure; throws SQLite::Exception when it is no whole database.
 std::unique_ptr<SQLite::Database> open_database(const std::string& path) {
-    auto database = std::make_unique<SQLite::Database>(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 2000);
+    auto database =
+        std::make_unique<SQLite::Database>(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 2000);
     database->exec("PRAGMA journal_mode = WAL");
-    database->exec("PRAGMA synchronous = NORMAL"); // WAL: a crash of the host may lose the last commits, never the whole
+    database->exec(
+        "PRAGMA synchronous = NORMAL"); // WAL: a crash of the host may lose the last commits, never the whole
     database->exec("PRAGMA cache_size = -256");
     if (database->execAndGet("PRAGMA quick_check").getString() != "ok")
         throw SQLite::Exception("the check found damage", SQLITE_CORRUPT);
@@ -132,7 +136,8 @@ Store Store::open(const std::string& folder) {
 std::vector<VmRow> Store::vms() {
     return guarded(*database_, [&] {
         std::vector<VmRow> rows;
-        SQLite::Statement query(*database_, std::string("SELECT ") + columns + " FROM vm ORDER BY created_at, id");
+        SQLite::Statement query(*database_,
+                                std::string("SELECT ") + columns + " FROM vm ORDER BY created_at, id");
         while (query.executeStep())
             rows.push_back(row_of(query));
         return rows;
@@ -145,10 +150,10 @@ void Store::insert(const VmRow& row) {
     const auto& vm = row.config;
     const auto whole = [](uint64_t number) { return static_cast<int64_t>(number); };
     try {
-        SQLite::bind(insert, vm.id.str(), vm.name.str(), vm.image, vm.kernel, whole(vm.vcpus), whole(vm.memory_mib),
-                     whole(vm.disk_bytes), vm.address.str(), vm.vmm, vm.null_mode, int{vm.ephemeral}, int{vm.tied},
-                     whole(vm.created_at), std::string(vm_state_name(row.state)), row.exit_reason,
-                     whole(row.started_at));
+        SQLite::bind(insert, vm.id.str(), vm.name.str(), vm.image, vm.kernel, whole(vm.vcpus),
+                     whole(vm.memory_mib), whole(vm.disk_bytes), vm.address.str(), vm.vmm, vm.null_mode,
+                     int{vm.ephemeral}, int{vm.tied}, whole(vm.created_at),
+                     std::string(vm_state_name(row.state)), row.exit_reason, whole(row.started_at));
         insert.exec();
     } catch (const SQLite::Exception& error) {
         if (error.getErrorCode() == SQLITE_CONSTRAINT)
@@ -159,7 +164,8 @@ void Store::insert(const VmRow& row) {
 
 void Store::update(const VmId& id, VmState state, std::string_view exit_reason, uint64_t started_at) {
     guarded(*database_, [&] {
-        SQLite::Statement update(*database_, "UPDATE vm SET state = ?, exit_reason = ?, started_at = ? WHERE id = ?");
+        SQLite::Statement update(*database_,
+                                 "UPDATE vm SET state = ?, exit_reason = ?, started_at = ? WHERE id = ?");
         SQLite::bind(update, std::string(vm_state_name(state)), std::string(exit_reason),
                      static_cast<int64_t>(started_at), id.str());
         update.exec();

@@ -24,9 +24,9 @@ struct VmRow {
 
 class Store {
 public:
-    /// Opens or makes `folder`/banger.db, and locks it against a second daemon (FailedPrecondition). One that SQLite cannot
-    /// read is renamed to banger.db.corrupt-TIME and a new one begun; set_aside() then names it. One of a later banger is
-    /// refused (FailedPrecondition).
+    /// Opens or makes `folder`/banger.db, and locks it against a second daemon (FailedPrecondition). One that
+    /// SQLite cannot read is renamed to banger.db.corrupt-TIME and a new one begun; set_aside() then names
+    /// it. One of a later banger is refused (FailedPrecondition).
     static Store open(const std::string& folder);
     Store(Store&&) noexcept;
     ~Store();

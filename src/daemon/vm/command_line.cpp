@@ -6,13 +6,14 @@ namespace {
 
 // console=ttyS0       the serial port is the console that the owner can read
 // quiet loglevel=4    the console is slow: warnings and worse only; a panic is always told
-// reboot=t panic=-1   the end of the guest is the end of the VMM: panic reboots at once, reboot is a triple fault
-// mitigations=off audit=0 apparmor=0 nokaslr   the sandbox is the VM; each costs time at boot or at every system call
-// net.ifnames=0       eth0, whatever udev thinks
-// 8250.nr_uarts=1 i8042.* cryptomgr.notests random.trust_cpu=on   no probing of devices that are not there, no self-tests, no
+// reboot=t panic=-1   the end of the guest is the end of the VMM: panic reboots at once, reboot is a triple
+// fault mitigations=off audit=0 apparmor=0 nokaslr   the sandbox is the VM; each costs time at boot or at
+// every system call net.ifnames=0       eth0, whatever udev thinks 8250.nr_uarts=1 i8042.* cryptomgr.notests
+// random.trust_cpu=on   no probing of devices that are not there, no self-tests, no
 //                     waiting for entropy
 constexpr std::string_view fast =
-    "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 mitigations=off audit=0 apparmor=0 nokaslr net.ifnames=0 "
+    "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 mitigations=off audit=0 apparmor=0 nokaslr "
+    "net.ifnames=0 "
     "8250.nr_uarts=1 i8042.noaux i8042.nomux i8042.nopnp i8042.dumbkbd cryptomgr.notests random.trust_cpu=on";
 
 } // namespace

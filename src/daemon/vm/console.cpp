@@ -2,10 +2,11 @@
 
 #include "base/fd.hpp"
 
-#include <algorithm>
-#include <array>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <array>
 
 namespace banger::daemon {
 

@@ -11,16 +11,18 @@ namespace banger::daemon {
 namespace {
 
 constexpr std::array<std::string_view, 48> qualities{
-    "able",  "bold",  "brave", "brisk", "calm",  "clear", "cosy",  "crisp", "deft",  "dry",   "eager", "early",
-    "fair",  "fast",  "fine",  "fond",  "free",  "fresh", "glad",  "grand", "green", "happy", "keen",  "kind",
-    "light", "live",  "loyal", "lucky", "merry", "mild",  "neat",  "nice",  "noble", "plain", "prime", "proud",
-    "quick", "quiet", "rapid", "ready", "sharp", "smart", "solid", "sound", "sunny", "swift", "warm",  "wise",
+    "able",  "bold",  "brave", "brisk", "calm",  "clear", "cosy",  "crisp", "deft",  "dry",
+    "eager", "early", "fair",  "fast",  "fine",  "fond",  "free",  "fresh", "glad",  "grand",
+    "green", "happy", "keen",  "kind",  "light", "live",  "loyal", "lucky", "merry", "mild",
+    "neat",  "nice",  "noble", "plain", "prime", "proud", "quick", "quiet", "rapid", "ready",
+    "sharp", "smart", "solid", "sound", "sunny", "swift", "warm",  "wise",
 };
 constexpr std::array<std::string_view, 48> things{
-    "acorn", "alder", "aspen", "badger", "beech", "birch", "bison", "brook", "cedar", "clam",  "cliff", "cloud",
-    "comet", "coral", "crane", "creek",  "delta", "dune",  "eagle", "elm",   "fern",  "finch", "fjord", "fox",
-    "gull",  "hare",  "heron", "hill",   "ibis",  "kite",  "lake",  "lark",  "lynx",  "maple", "marsh", "mole",
-    "moss",  "newt",  "oak",   "otter",  "owl",   "pine",  "reef",  "robin", "stone", "swan",  "tern",  "wren",
+    "acorn", "alder", "aspen", "badger", "beech", "birch", "bison", "brook", "cedar", "clam",
+    "cliff", "cloud", "comet", "coral",  "crane", "creek", "delta", "dune",  "eagle", "elm",
+    "fern",  "finch", "fjord", "fox",    "gull",  "hare",  "heron", "hill",  "ibis",  "kite",
+    "lake",  "lark",  "lynx",  "maple",  "marsh", "mole",  "moss",  "newt",  "oak",   "otter",
+    "owl",   "pine",  "reef",  "robin",  "stone", "swan",  "tern",  "wren",
 };
 
 } // namespace

@@ -11,7 +11,8 @@ namespace banger::daemon {
 
 namespace {
 
-/// The frame is small and the guest has it at hand; a guest that connects and keeps silent is not waited for long.
+/// The frame is small and the guest has it at hand; a guest that connects and keeps silent is not waited for
+/// long.
 constexpr std::chrono::seconds frame_limit{3};
 
 /// Waits for `fd`; the VMM's end is an Error.
@@ -31,7 +32,8 @@ ReadyListener::~ReadyListener() {
     ::unlink(path_.c_str());
 }
 
-void ReadyListener::wait(int pidfd, const std::stop_token& stop_token, std::chrono::milliseconds limit) const {
+void ReadyListener::wait(int pidfd, const std::stop_token& stop_token,
+                         std::chrono::milliseconds limit) const {
     const StopEvent stop(stop_token);
     const auto end = Clock::now() + limit;
     try {
@@ -46,8 +48,9 @@ void ReadyListener::wait(int pidfd, const std::stop_token& stop_token, std::chro
     } catch (const Error& error) {
         if (error.code() != ErrorCode::Timeout)
             throw;
-        throw Error(ErrorCode::Timeout, "the guest was not ready within " + std::to_string(limit.count()) + " ms",
-                    "`banger vm logs` shows its console; --ready-timeout gives it more time");
+        throw Error(ErrorCode::Timeout,
+                    "the guest was not ready within " + std::to_string(limit.count()) + " ms",
+                    "--ready-timeout gives it more time");
     }
 }
 

@@ -9,16 +9,16 @@
 
 namespace banger::daemon {
 
-/// Listens beside the VMM's vsock socket, where hybrid vsock brings the guest's connections to the ready port; gone with the
-/// object.
+/// Listens beside the VMM's vsock socket, where hybrid vsock brings the guest's connections to the ready
+/// port; gone with the object.
 class ReadyListener {
 public:
     explicit ReadyListener(const std::string& vsock_socket);
     ReadyListener(const ReadyListener&) = delete;
     ~ReadyListener();
 
-    /// Returns when the agent's ready frame has come. Throws Unavailable when the VMM (`pidfd`) ended first, Timeout after
-    /// `limit`, Cancelled on a stop.
+    /// Returns when the agent's ready frame has come. Throws Unavailable when the VMM (`pidfd`) ended first,
+    /// Timeout after `limit`, Cancelled on a stop.
     void wait(int pidfd, const std::stop_token& stop, std::chrono::milliseconds limit) const;
 
 private:

@@ -15,11 +15,12 @@ struct RecoveryPlan {
     bool adopt = false; ///< take it back if it still runs; else whatever runs is ended
 };
 
-/// The running VMM, when it was to be adopted, runs and its agent answers. Otherwise nothing of it is left, and nothing is
-/// returned.
+/// The running VMM, when it was to be adopted, runs and its agent answers. Otherwise nothing of it is left,
+/// and nothing is returned.
 std::optional<RunningVmm> recover_vm(const RecoveryPlan& plan, HelperClient& helper);
 
-/// Removes what the helper holds of a VM (where it may hold anything), and the VM's folder where `all` is to go. Idempotent.
+/// Removes what the helper holds of a VM (where it may hold anything), and the VM's folder where `all` is to
+/// go. Idempotent.
 void clean_up(const VmId& id, const VmPaths& paths, bool held_by_helper, bool all, HelperClient& helper);
 
 } // namespace banger::daemon

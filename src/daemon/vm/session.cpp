@@ -4,12 +4,13 @@
 #include "base/loop.hpp"
 #include "base/op_id.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
-#include <memory>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
 
 namespace banger::daemon {
 
@@ -29,8 +30,9 @@ public:
     void begin() {
         watch_ = FdWatch(socket_.get(), [self = shared_from_this()] { return self->read_line(); });
         timer_ = Timer(limit, [self = shared_from_this()] {
-            self->end(Error(ErrorCode::Timeout, "the guest's agent did not answer within 10 s",
-                            "`banger vm logs` shows the guest's console"));
+            self->end(
+                Error(ErrorCode::Timeout, "the guest's agent did not answer within 10 s",
+                      "the guest may hang: console.log in the VM's folder tells; `banger vm kill` ends it"));
             return false;
         });
     }
@@ -55,7 +57,8 @@ private:
     }
 
     bool refuse(const char* why) {
-        end(Error(ErrorCode::Unavailable, why, "`banger vm logs` shows the guest's console"));
+        end(Error(ErrorCode::Unavailable, why,
+                  "the guest may hang: console.log in the VM's folder tells; `banger vm kill` ends it"));
         return false;
     }
     bool accept() {

@@ -12,8 +12,9 @@ namespace banger::daemon {
 
 using SessionAnswer = std::function<void(std::variant<OwnedFd, Error> answer)>;
 
-/// Connects to the agent's port through the VMM's hybrid vsock socket. `answer` is called once, in the loop: with a connected,
-/// blocking descriptor on which the next byte is the agent's, or with Unavailable or Timeout (10 s).
+/// Connects to the agent's port through the VMM's hybrid vsock socket. `answer` is called once, in the loop:
+/// with a connected, blocking descriptor on which the next byte is the agent's, or with Unavailable or
+/// Timeout (10 s).
 void open_session(const std::string& vsock_socket, SessionAnswer answer);
 
 } // namespace banger::daemon

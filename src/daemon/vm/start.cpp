@@ -14,8 +14,9 @@
 #include "vmm/socket_wait.hpp"
 
 #include <fcntl.h>
-#include <future>
 #include <unistd.h>
+
+#include <future>
 
 namespace banger::daemon {
 
@@ -30,7 +31,8 @@ public:
         , helper_(helper)
         , steps_(steps)
         , undo_([](const std::string& step, const std::exception& why) {
-            log::warning("cannot undo " + step + ": " + why.what()); // the cleanup that follows a failed start tries again
+            log::warning("cannot undo " + step + ": " +
+                         why.what()); // the cleanup that follows a failed start tries again
         }) {}
 
     RunningVmm run() {
@@ -65,7 +67,8 @@ private:
     UndoStack undo_; ///< runs first of all when this goes
 };
 
-/// The work disk, beside the helper's calls: neither waits for the other. Made once, kept until the VM is deleted.
+/// The work disk, beside the helper's calls: neither waits for the other. Made once, kept until the VM is
+/// deleted.
 std::future<void> Start::make_disk() {
     make_directories(plan_.paths.folder);
     if (plan_.rootfs.empty() || ::access(plan_.paths.work_disk().c_str(), F_OK) == 0)
@@ -107,15 +110,16 @@ std::string Start::network() {
 }
 
 LaunchRequest Start::launch_request() const {
-    LaunchRequest request{.vmm = plan_.vm.vmm,
-                          .null_mode = plan_.vm.null_mode,
-                          .kernel = {},
-                          .initrd = {},
-                          .console = open_file(plan_.paths.console(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600),
-                          .drives = {},
-                          .tap = true,
-                          .vcpus = plan_.vm.vcpus,
-                          .memory_mib = plan_.vm.memory_mib};
+    LaunchRequest request{
+        .vmm = plan_.vm.vmm,
+        .null_mode = plan_.vm.null_mode,
+        .kernel = {},
+        .initrd = {},
+        .console = open_file(plan_.paths.console(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600),
+        .drives = {},
+        .tap = true,
+        .vcpus = plan_.vm.vcpus,
+        .memory_mib = plan_.vm.memory_mib};
     if (plan_.kernel) {
         auto kernel = *plan_.kernel;
         refresh_initrd(kernel, companion_path("banger-agent")); // banger may be newer than the import

@@ -35,8 +35,9 @@ struct RunningVmm {
     std::string vsock_socket;
 };
 
-/// Steps: (cleanup), network beside disk, launch, configure, boot, ready. Returns when the guest's agent has said that it is
-/// ready. Errors name their step; those of boot and ready have the end of the console in their details.
+/// Steps: (cleanup), network beside disk, launch, configure, boot, ready. Returns when the guest's agent has
+/// said that it is ready. Errors name their step; those of boot and ready have the end of the console in
+/// their details.
 RunningVmm start_vm(const StartPlan& plan, HelperClient& helper, Steps& steps);
 
 } // namespace banger::daemon

@@ -6,10 +6,11 @@
 #include "daemon/wait.hpp"
 #include "vmm/client.hpp"
 
-#include <algorithm>
-#include <csignal>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
 
 namespace banger::daemon {
 
@@ -25,8 +26,10 @@ void ask_guest(const StopPlan& plan, const std::stop_token& hurry) {
         const auto session = agent::connect_hybrid(plan.vsock_socket, agent::agent_port, deadline, hurry);
         // The agent ends the machine itself shortly before our patience ends: cleaner than a kill.
         const auto grace = plan.graceful - plan.graceful / 4;
-        agent::shutdown(session.get(), {.mode = agent::ShutdownMode::PowerOff, .grace_ms = static_cast<uint64_t>(grace.count())},
-                        deadline, current_op_id());
+        agent::shutdown(
+            session.get(),
+            {.mode = agent::ShutdownMode::PowerOff, .grace_ms = static_cast<uint64_t>(grace.count())},
+            deadline, current_op_id());
     } catch (const Error& error) {
         if (hurry.stop_requested())
             throw;
@@ -49,7 +52,8 @@ bool shut_down(const StopPlan& plan, const std::stop_token& hurry) {
     }
 }
 
-/// The VMM runs with the owner's uid, so this is ours to do, without asking the helper. False when that was not enough.
+/// The VMM runs with the owner's uid, so this is ours to do, without asking the helper. False when that was
+/// not enough.
 bool kill_directly(int pidfd) {
     if (::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
         return false;

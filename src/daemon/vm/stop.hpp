@@ -22,8 +22,8 @@ struct StopPlan {
 
 enum class StopResult { Graceful, Killed };
 
-/// Asks the guest's agent to shut down (or, where that fails, presses ctrl-alt-del), waits for the VMM to end, and kills it
-/// when it does not, or as soon as `hurry` is asked for. Returns when it has ended.
+/// Asks the guest's agent to shut down (or, where that fails, presses ctrl-alt-del), waits for the VMM to
+/// end, and kills it when it does not, or as soon as `hurry` is asked for. Returns when it has ended.
 StopResult stop_vmm(const StopPlan& plan, HelperClient& helper, Steps& steps, const std::stop_token& hurry);
 
 } // namespace banger::daemon

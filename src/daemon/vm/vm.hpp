@@ -48,8 +48,8 @@ struct VmConfig {
     bool tied = false;       ///< goes with the client that made it
     uint64_t created_at = 0; ///< µs since the Unix epoch
 
-    /// The vsock context id: the address as a number, since vhost-vsock's are unique on the host (vsock(7)), as the addresses
-    /// of all banger bridges are.
+    /// The vsock context id: the address as a number, since vhost-vsock's are unique on the host (vsock(7)),
+    /// as the addresses of all banger bridges are.
     uint32_t guest_cid() const noexcept { return address.bits(); }
     bool boots() const noexcept { return vmm != "null"; }
 };

@@ -1,4 +1,5 @@
-// The loop's record of one VM: what it is, how it is, and the queue in which its operations wait for each other.
+// The loop's record of one VM: what it is, how it is, and the queue in which its operations wait for each
+// other.
 #pragma once
 
 #include "base/loop.hpp"
@@ -18,8 +19,8 @@ namespace banger::daemon {
 
 enum class OpKind { Recover, Start, Stop, Kill, Delete, Exit, Cleanup };
 
-/// One thing to be done to a VM. `begin` is called in the loop when it is its turn; it leads, sooner or later, to
-/// VmEntry::finished().
+/// One thing to be done to a VM. `begin` is called in the loop when it is its turn; it leads, sooner or
+/// later, to VmEntry::finished().
 struct Operation {
     OpKind kind;
     std::shared_ptr<Job> job; ///< null for the daemon's own
@@ -39,12 +40,12 @@ public:
     const VmConfig config;
     const VmPaths paths;
     VmStatus status;
-    std::unique_ptr<VmObject> object;            ///< null once it is off the bus
-    std::shared_ptr<const OwnedFd> pidfd;        ///< of the running VMM
+    std::unique_ptr<VmObject> object;     ///< null once it is off the bus
+    std::shared_ptr<const OwnedFd> pidfd; ///< of the running VMM
     FdWatch exit_watch;
-    std::string tied_to;                         ///< the client that it goes with; empty: none
-    bool needs_cleanup = false;                  ///< the helper may hold something of it
-    bool recovering = false;                     ///< state is what the last daemon wrote, not yet looked at
+    std::string tied_to;                          ///< the client that it goes with; empty: none
+    bool needs_cleanup = false;                   ///< the helper may hold something of it
+    bool recovering = false;                      ///< state is what the last daemon wrote, not yet looked at
     std::vector<std::function<void()>> recovered; ///< waiting for that
     Timer retry;
     unsigned retries = 0;

@@ -11,8 +11,8 @@ namespace banger::daemon {
 class VmEntry;
 class Vms;
 
-class VmObject final
-    : public sdbus::AdaptorInterfaces<org::banger::Vm1_adaptor, sdbus::Properties_adaptor, sdbus::ManagedObject_adaptor> {
+class VmObject final : public sdbus::AdaptorInterfaces<org::banger::Vm1_adaptor, sdbus::Properties_adaptor,
+                                                       sdbus::ManagedObject_adaptor> {
 public:
     /// Both must outlive it; `entry` owns it.
     VmObject(sdbus::IConnection& connection, VmEntry& entry, Vms& vms);

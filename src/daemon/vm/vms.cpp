@@ -13,7 +13,8 @@ Vms::Vms(Tools tools)
     : tools_(std::move(tools)) {}
 
 EntryPtr Vms::find(std::string_view name_or_id) const {
-    if (const auto found = entries_.find(std::string(name_or_id)); found != entries_.end() && found->second->object)
+    if (const auto found = entries_.find(std::string(name_or_id));
+        found != entries_.end() && found->second->object)
         return found->second;
     for (const auto& [id, entry] : entries_)
         if (entry->config.name.str() == name_or_id && entry->status.state != VmState::Deleting)
@@ -46,8 +47,8 @@ bool Vms::uses_kernel(std::string_view name) const {
 }
 
 bool Vms::idle() const {
-    return tools_.crew.idle() &&
-           std::none_of(entries_.begin(), entries_.end(), [](const auto& known) { return known.second->busy(); });
+    return tools_.crew.idle() && std::none_of(entries_.begin(), entries_.end(),
+                                              [](const auto& known) { return known.second->busy(); });
 }
 
 EntryPtr Vms::add_entry(VmConfig config) {
@@ -65,8 +66,8 @@ void Vms::set_state(VmEntry& entry, VmState state, std::string_view exit_reason)
     if (status.state == VmState::Deleting)
         return;
     if (status.state != state && !may_follow(status.state, state))
-        log::error("VM " + entry.config.id.str() + " goes from " + std::string(vm_state_name(status.state)) + " to " +
-                   std::string(vm_state_name(state)) + ", which was not foreseen");
+        log::error("VM " + entry.config.id.str() + " goes from " + std::string(vm_state_name(status.state)) +
+                   " to " + std::string(vm_state_name(state)) + ", which was not foreseen");
     status.state = state;
     status.exit_reason = exit_reason;
     try {

@@ -88,7 +88,8 @@ private:
     void start_failed(const EntryPtr& entry, const JobPtr& job, const Error& error);
 
     // vms_stop.cpp
-    JobPtr enqueue_stop(const EntryPtr& entry, OpKind kind, const StopRequest& wanted, const Request& request);
+    JobPtr enqueue_stop(const EntryPtr& entry, OpKind kind, const StopRequest& wanted,
+                        const Request& request);
     void begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest& wanted);
     void stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> outcome);
     StopPlan plan_stop(const VmEntry& entry, std::chrono::milliseconds graceful) const;
@@ -100,7 +101,8 @@ private:
     void begin_delete(const EntryPtr& entry, const JobPtr& job);
     void end_delete(const EntryPtr& entry, const JobPtr& job);
     void leave(const EntryPtr& entry, const JobPtr& job);
-    /// Removes, behind everybody's back, what the helper holds of it, and of a deleted one the rest; tries again later when that fails.
+    /// Removes, behind everybody's back, what the helper holds of it, and of a deleted one the rest; tries
+    /// again later when that fails.
     void enqueue_cleanup(const EntryPtr& entry);
     void begin_cleanup(const EntryPtr& entry);
     void cleaned_up(const EntryPtr& entry, bool all, const Outcome<Nothing>& outcome);

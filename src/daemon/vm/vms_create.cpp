@@ -10,7 +10,8 @@ namespace banger::daemon {
 
 namespace {
 
-/// One that begins with a letter: sd_bus_path_encode(3) would escape a leading digit, and the path is to hold the id as it is.
+/// One that begins with a letter: sd_bus_path_encode(3) would escape a leading digit, and the path is to hold
+/// the id as it is.
 VmId make_id() {
     for (;;)
         if (auto id = VmId::make(); id.str().front() >= 'a')
@@ -51,7 +52,8 @@ VmConfig Vms::configure(const CreateRequest& wanted) {
     for (const auto& [id, entry] : entries_)
         used.push_back(entry->config.address);
     return {.id = make_id(),
-            .name = wanted.name ? *wanted.name : make_vm_name([&](const auto& name) { return name_is_taken(name); }),
+            .name = wanted.name ? *wanted.name
+                                : make_vm_name([&](const auto& name) { return name_is_taken(name); }),
             .image = image,
             .kernel = kernel,
             .vcpus = wanted.vcpus,

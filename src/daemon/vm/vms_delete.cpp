@@ -9,7 +9,8 @@ namespace banger::daemon {
 JobPtr Vms::remove(const EntryPtr& entry, bool force, const Request& request) {
     if (!force && is_active(entry->status.state))
         throw Error(ErrorCode::FailedPrecondition,
-                    "VM " + entry->config.name.str() + " is " + std::string(vm_state_name(entry->status.state)),
+                    "VM " + entry->config.name.str() + " is " +
+                        std::string(vm_state_name(entry->status.state)),
                     "stop it first, or delete it with --force");
     const auto job = make_job("vm-delete", request, false);
     doom(*entry);
@@ -25,7 +26,8 @@ void Vms::doom(VmEntry& entry) {
 }
 
 void Vms::enqueue_delete(const EntryPtr& entry, const JobPtr& job) {
-    if (entry->only_cleaning() && !entry->pidfd) { // no need to wait for that; but the handler that called us must end first
+    if (entry->only_cleaning() &&
+        !entry->pidfd) { // no need to wait for that; but the handler that called us must end first
         tools_.loop.post([this, entry, job, op_id = current_op_id()] {
             const OpScope scope(op_id);
             leave(entry, job);
@@ -77,18 +79,19 @@ void Vms::leave(const EntryPtr& entry, const JobPtr& job) {
 }
 
 void Vms::enqueue_cleanup(const EntryPtr& entry) {
-    entry->enqueue_front({.kind = OpKind::Cleanup, .job = nullptr, .begin = [this, entry, op_id = current_op_id()] {
-                              const OpScope scope(op_id);
-                              begin_cleanup(entry);
-                          }});
+    entry->enqueue_front(
+        {.kind = OpKind::Cleanup, .job = nullptr, .begin = [this, entry, op_id = current_op_id()] {
+             const OpScope scope(op_id);
+             begin_cleanup(entry);
+         }});
 }
 
 void Vms::begin_cleanup(const EntryPtr& entry) {
     const bool all = entry->status.state == VmState::Deleting;
     tools_.crew.run<Nothing>(
         {current_op_id(), false, {}},
-        [id = entry->config.id, paths = entry->paths, held = entry->needs_cleanup, all](HelperClient& helper,
-                                                                                        const std::stop_token&) {
+        [id = entry->config.id, paths = entry->paths, held = entry->needs_cleanup,
+         all](HelperClient& helper, const std::stop_token&) {
             clean_up(id, paths, held, all, helper);
             return Nothing{};
         },

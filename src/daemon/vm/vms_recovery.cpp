@@ -29,15 +29,17 @@ void Vms::load() {
 
 void Vms::enqueue_recovery(const EntryPtr& entry) {
     entry->recovering = true;
-    entry->enqueue_front({.kind = OpKind::Recover, .job = nullptr, .begin = [this, entry, op_id = current_op_id()] {
-                              const OpScope scope(op_id);
-                              begin_recovery(entry);
-                          }});
+    entry->enqueue_front(
+        {.kind = OpKind::Recover, .job = nullptr, .begin = [this, entry, op_id = current_op_id()] {
+             const OpScope scope(op_id);
+             begin_recovery(entry);
+         }});
 }
 
 void Vms::begin_recovery(const EntryPtr& entry) {
     // A tie does not outlive the daemon: who holds the other end is not known any more.
-    const bool adopt = entry->status.state == VmState::Running && !entry->config.ephemeral && !entry->config.tied;
+    const bool adopt =
+        entry->status.state == VmState::Running && !entry->config.ephemeral && !entry->config.tied;
     const RecoveryPlan plan{entry->config.id, entry->paths, adopt};
     tools_.crew.run<std::shared_ptr<RunningVmm>>(
         {current_op_id(), false, {}},
@@ -45,14 +47,16 @@ void Vms::begin_recovery(const EntryPtr& entry) {
             auto vmm = recover_vm(plan, helper);
             return vmm ? std::make_shared<RunningVmm>(std::move(*vmm)) : nullptr;
         },
-        [this, entry](Outcome<std::shared_ptr<RunningVmm>> outcome) { recovered(entry, std::move(outcome)); });
+        [this, entry](Outcome<std::shared_ptr<RunningVmm>> outcome) {
+            recovered(entry, std::move(outcome));
+        });
 }
 
 void Vms::recovered(const EntryPtr& entry, Outcome<std::shared_ptr<RunningVmm>> outcome) {
     if (const auto* error = std::get_if<Error>(&outcome)) {
         if (entry->retries == 0)
-            log::warning("cannot find out what became of VM " + entry->config.name.str() + ": " + error->message() +
-                         "; it is tried again");
+            log::warning("cannot find out what became of VM " + entry->config.name.str() + ": " +
+                         error->message() + "; it is tried again");
         retry_later(entry, [this, entry] {
             if (entry->recovering)
                 enqueue_recovery(entry);
@@ -76,7 +80,8 @@ void Vms::settle(const EntryPtr& entry, const std::shared_ptr<RunningVmm>& vmm) 
     entry->needs_cleanup = false;
     switch (entry->status.state) {
     case VmState::Running:
-        set_state(*entry, VmState::Stopped, entry->config.tied ? exit_reason::stopped : exit_reason::vmm_died);
+        set_state(*entry, VmState::Stopped,
+                  entry->config.tied ? exit_reason::stopped : exit_reason::vmm_died);
         break;
     case VmState::Starting:
         set_state(*entry, VmState::Failed, exit_reason::start_failed);
@@ -129,8 +134,8 @@ void Vms::surveyed(const std::vector<std::string>& ids) {
     }
 }
 
-/// Folders of VMs that nobody knows: of a VM that was deleted while the daemon died. Only where the database is the one that
-/// knew them.
+/// Folders of VMs that nobody knows: of a VM that was deleted while the daemon died. Only where the database
+/// is the one that knew them.
 void Vms::remove_leftovers() {
     const auto folder = tools_.data_dir + "/vms";
     std::vector<std::string> leftovers;

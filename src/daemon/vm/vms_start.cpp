@@ -27,16 +27,18 @@ void Vms::enqueue_start(const EntryPtr& entry, const JobPtr& job, std::chrono::m
 
 StartPlan Vms::plan_start(const VmEntry& entry, std::chrono::milliseconds ready_timeout) {
     const auto& vm = entry.config;
-    require_memory(vm.memory_mib, host_memory_mib()); // the VM may have been made on another day, with more of it
-    StartPlan plan{.vm = vm,
-                   .paths = entry.paths,
-                   .rootfs = {},
-                   .kernel = {},
-                   .bridge = bridge_name(tools_.uid),
-                   .boot = {.bridge = network(), .transport = guest_transport(), .has_root = !vm.image.empty()},
-                   .bridge_is_up = bridge_is_up_,
-                   .clean_first = entry.needs_cleanup,
-                   .ready_timeout = ready_timeout};
+    require_memory(vm.memory_mib,
+                   host_memory_mib()); // the VM may have been made on another day, with more of it
+    StartPlan plan{
+        .vm = vm,
+        .paths = entry.paths,
+        .rootfs = {},
+        .kernel = {},
+        .bridge = bridge_name(tools_.uid),
+        .boot = {.bridge = network(), .transport = guest_transport(), .has_root = !vm.image.empty()},
+        .bridge_is_up = bridge_is_up_,
+        .clean_first = entry.needs_cleanup,
+        .ready_timeout = ready_timeout};
     if (!vm.image.empty())
         plan.rootfs = tools_.catalog.image(StoreName::parse(vm.image, "image name")).path;
     if (!vm.kernel.empty())
@@ -49,8 +51,9 @@ void Vms::begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::mil
         return start_failed(entry, job, Error(ErrorCode::Cancelled, "cancelled before it began"));
     if (entry->recovering)
         return start_failed(entry, job,
-                            Error(ErrorCode::Unavailable, "what became of the VM is not known: the helper cannot be asked",
-                                  "`banger doctor` tells why; try again then"));
+                            Error(ErrorCode::Unavailable,
+                                  "what became of the VM is not known: the helper cannot be asked",
+                                  "is the helper's service well? its log tells; then try again"));
     if (entry->status.state == VmState::Running) {
         job->succeed(result_of(*entry));
         return entry->finished();

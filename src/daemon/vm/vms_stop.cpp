@@ -12,7 +12,8 @@ JobPtr Vms::kill(const EntryPtr& entry, const Request& request) {
     return enqueue_stop(entry, OpKind::Kill, {std::chrono::milliseconds(0)}, request);
 }
 
-JobPtr Vms::enqueue_stop(const EntryPtr& entry, OpKind kind, const StopRequest& wanted, const Request& request) {
+JobPtr Vms::enqueue_stop(const EntryPtr& entry, OpKind kind, const StopRequest& wanted,
+                         const Request& request) {
     const auto job = make_job(kind == OpKind::Kill ? "vm-kill" : "vm-stop", request, false);
     entry->cancel_starts();
     if (kind == OpKind::Kill)
@@ -39,7 +40,8 @@ void Vms::begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest
     }
     entry->exit_watch.cancel(); // this is what sees its end now
     set_state(*entry, VmState::Stopping, exit_reason::none);
-    const auto plan = plan_stop(*entry, entry->config.ephemeral ? std::chrono::milliseconds(0) : wanted.timeout);
+    const auto plan =
+        plan_stop(*entry, entry->config.ephemeral ? std::chrono::milliseconds(0) : wanted.timeout);
     auto hurry = entry->current()->hurry.get_token();
     tools_.crew.run<StopResult>(
         task_of(*job),
@@ -77,24 +79,25 @@ void Vms::stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> 
 
 /// The VMM has ended by itself.
 void Vms::on_exit(const EntryPtr& entry) {
-    entry->enqueue_front({.kind = OpKind::Exit, .job = nullptr, .begin = [this, entry] {
-        const OpScope scope(OpId::make().str());
-        if (!entry->pidfd || entry->status.state != VmState::Running)
-            return entry->finished();
-        const auto reason = guest_ended_itself(entry->paths.console()) ? exit_reason::guest_shutdown
-                                                                       : exit_reason::vmm_died;
-        log::write(reason == exit_reason::vmm_died ? log::Level::Warning : log::Level::Info,
-                   "VM " + entry->config.name.str() + " has ended: " + std::string(reason),
-                   {{"VM_ID", entry->config.id.str()}});
-        forget_vmm(*entry);
-        set_state(*entry, VmState::Stopped, reason);
-        if (entry->config.ephemeral) {
-            doom(*entry);
-            return end_delete(entry, nullptr);
-        }
-        enqueue_cleanup(entry);
-        entry->finished();
-    }});
+    entry->enqueue_front(
+        {.kind = OpKind::Exit, .job = nullptr, .begin = [this, entry] {
+             const OpScope scope(OpId::make().str());
+             if (!entry->pidfd || entry->status.state != VmState::Running)
+                 return entry->finished();
+             const auto reason = guest_ended_itself(entry->paths.console()) ? exit_reason::guest_shutdown
+                                                                            : exit_reason::vmm_died;
+             log::write(reason == exit_reason::vmm_died ? log::Level::Warning : log::Level::Info,
+                        "VM " + entry->config.name.str() + " has ended: " + std::string(reason),
+                        {{"VM_ID", entry->config.id.str()}});
+             forget_vmm(*entry);
+             set_state(*entry, VmState::Stopped, reason);
+             if (entry->config.ephemeral) {
+                 doom(*entry);
+                 return end_delete(entry, nullptr);
+             }
+             enqueue_cleanup(entry);
+             entry->finished();
+         }});
 }
 
 } // namespace banger::daemon

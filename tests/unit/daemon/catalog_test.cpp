@@ -17,7 +17,8 @@ TEST_CASE("times of creation") {
 TEST_CASE("a builder's progress becomes steps: one ends where the next begins") {
     StepList list;
     double part = 0;
-    StepTeller teller([&](const Step& step) { list.report(step); }, [&](double fraction) { part = fraction; });
+    StepTeller teller([&](const Step& step) { list.report(step); },
+                      [&](double fraction) { part = fraction; });
     const int made = teller.run([](const Progress& progress) {
         progress("packages", 0.1);
         progress("packages", 0.4);

@@ -1,9 +1,10 @@
 #include "base/file.hpp"
 #include "daemon/vm/console.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 using namespace banger;
 using namespace banger::daemon;
@@ -49,6 +50,7 @@ TEST_CASE("a long console is read from its end") {
 TEST_CASE("a guest that said goodbye did not die") {
     CHECK(guest_ended_itself(Log("boot\n[    3.2] reboot: Power down\n").path));
     CHECK(guest_ended_itself(Log("boot\n[    3.2] reboot: Restarting system\n").path));
-    CHECK_FALSE(guest_ended_itself(Log("reboot: Power down\n" + std::string(40, '\n') + "Kernel panic\n").path) == true);
+    CHECK_FALSE(guest_ended_itself(
+                    Log("reboot: Power down\n" + std::string(40, '\n') + "Kernel panic\n").path) == true);
     CHECK_FALSE(guest_ended_itself("/nonexistent/console.log"));
 }

@@ -3,6 +3,7 @@
 #include "daemon/network_plan.hpp"
 
 #include <doctest/doctest.h>
+
 #include <set>
 
 using namespace banger;
@@ -18,10 +19,11 @@ TEST_CASE("bridge names are an owner's, and valid for every uid") {
 }
 
 TEST_CASE("routes are read from /proc/net/route") {
-    const auto routes = parse_routes("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-                                     "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-                                     "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
-                                     "nonsense\n");
+    const auto routes =
+        parse_routes("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+                     "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+                     "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+                     "nonsense\n");
     REQUIRE(routes.size() == 1);
     CHECK(routes[0].interface == "docker0");
     CHECK(routes[0].network.str() == "172.17.0.0/16");

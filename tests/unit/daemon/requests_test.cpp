@@ -1,6 +1,6 @@
 #include "bus/options.hpp"
-#include "daemon/host.hpp"
 #include "daemon/catalog_work.hpp"
+#include "daemon/host.hpp"
 #include "daemon/requests.hpp"
 
 #include <doctest/doctest.h>
@@ -56,12 +56,12 @@ TEST_CASE("what is not asked for has its default") {
 }
 
 TEST_CASE("all that can be asked for") {
-    const auto request = create(with("name", std::string("box")), with("image", std::string("bookworm")),
-                                with("kernel", std::string("6.1.0-cloud")), with("vcpus", uint32_t{32}),
-                                with("memory-mib", uint32_t{8192}), with("disk-bytes", uint64_t{1} << 40),
-                                with("start", true), with("ephemeral", true), with("tied", true),
-                                with("vmm", std::string("null")), with("null-mode", std::string("never-ready")),
-                                with("ready-timeout-ms", uint32_t{5}));
+    const auto request =
+        create(with("name", std::string("box")), with("image", std::string("bookworm")),
+               with("kernel", std::string("6.1.0-cloud")), with("vcpus", uint32_t{32}),
+               with("memory-mib", uint32_t{8192}), with("disk-bytes", uint64_t{1} << 40), with("start", true),
+               with("ephemeral", true), with("tied", true), with("vmm", std::string("null")),
+               with("null-mode", std::string("never-ready")), with("ready-timeout-ms", uint32_t{5}));
     CHECK(request.name->str() == "box");
     CHECK(request.vcpus == 32);
     CHECK(request.memory_mib == 8192);
@@ -83,7 +83,8 @@ TEST_CASE("what is refused") {
     CHECK(refusal(with("disk-bytes", ~uint64_t{0})) == ErrorCode::InvalidArgument);
     CHECK(refusal(with("vmm", std::string("xen"))) == ErrorCode::InvalidArgument);
     CHECK(refusal(with("null-mode", std::string("never-ready"))) == ErrorCode::InvalidArgument);
-    CHECK(refusal(with("vmm", std::string("null")), with("null-mode", std::string("x"))) == ErrorCode::InvalidArgument);
+    CHECK(refusal(with("vmm", std::string("null")), with("null-mode", std::string("x"))) ==
+          ErrorCode::InvalidArgument);
     CHECK(refusal(with("ready-timeout-ms", uint32_t{0})) == ErrorCode::InvalidArgument);
     CHECK(refusal(with("colour", std::string("red"))) == ErrorCode::InvalidArgument);
 }

@@ -1,6 +1,7 @@
 #include "daemon/job/steps.hpp"
 
 #include <doctest/doctest.h>
+
 #include <stdexcept>
 
 using namespace banger;
@@ -32,7 +33,8 @@ TEST_CASE("a failed step is named in the error; the innermost name stays") {
     StepList list;
     Steps steps([&](const Step& step) { list.report(step); }, {});
     try {
-        steps.run("outer", [&] { steps.run("inner", []() -> void { throw Error(ErrorCode::NotFound, "no"); }); });
+        steps.run("outer",
+                  [&] { steps.run("inner", []() -> void { throw Error(ErrorCode::NotFound, "no"); }); });
         FAIL("went on");
     } catch (const Error& error) {
         CHECK(error.step() == "inner");

@@ -3,8 +3,9 @@
 #include "daemon/store/store.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
-#include <cstdlib>
 #include <doctest/doctest.h>
+
+#include <cstdlib>
 #include <filesystem>
 
 using namespace banger;
@@ -22,7 +23,8 @@ struct Folder {
     ~Folder() { remove_tree(path); }
 };
 
-VmRow row(const std::string& id, const std::string& name, const std::string& address, uint64_t created_at = 1) {
+VmRow row(const std::string& id, const std::string& name, const std::string& address,
+          uint64_t created_at = 1) {
     return {{.id = VmId::parse(id),
              .name = DnsLabel::parse(name, "name"),
              .image = "bookworm",

@@ -2,8 +2,9 @@
 #include "daemon/vm/name_maker.hpp"
 #include "daemon/vm/vm.hpp"
 
-#include <array>
 #include <doctest/doctest.h>
+
+#include <array>
 
 using namespace banger;
 using namespace banger::daemon;
@@ -38,7 +39,8 @@ TEST_CASE("which states follow which") {
 
 TEST_CASE("active states are those in which there may be a VMM") {
     for (const auto state : all)
-        CHECK(is_active(state) == (state == VmState::Starting || state == VmState::Running || state == VmState::Stopping));
+        CHECK(is_active(state) ==
+              (state == VmState::Starting || state == VmState::Running || state == VmState::Stopping));
 }
 
 TEST_CASE("made-up names are DNS labels, and evade what is taken") {

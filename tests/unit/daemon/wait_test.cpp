@@ -2,15 +2,17 @@
 #include "daemon/wait.hpp"
 
 #include <doctest/doctest.h>
-#include <thread>
 #include <unistd.h>
+
+#include <thread>
 
 using namespace banger;
 using namespace banger::daemon;
 
 namespace {
 
-ErrorCode outcome(std::initializer_list<int> fds, const std::stop_token& token, std::optional<Clock::time_point> end) {
+ErrorCode outcome(std::initializer_list<int> fds, const std::stop_token& token,
+                  std::optional<Clock::time_point> end) {
     const StopEvent stop(token);
     try {
         wait_any(fds, stop, end, "it");

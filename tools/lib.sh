@@ -1,6 +1,7 @@
 # Shell functions of tools/demo and tools/check: packages and builds. To be sourced; $top is the repository.
 # shellcheck shell=bash
 
+set -o pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 me=${0##*/}
 
@@ -63,13 +64,9 @@ build() {
     local preset=$1 folder=$top/build/$1 log
     shift
     configure "$preset"
-    [[ $(ninja -C "$folder" -n "$@" 2>/dev/null | tail -n 1) == *"no work to do"* ]] || say "building build/$preset"
-    if [[ -t 2 ]]; then
-        ninja -C "$folder" "$@" >&2 </dev/null || die "the build failed"
-        return 0
-    fi
     log=$(mktemp)
-    if ! ninja -C "$folder" "$@" >"$log" 2>&1 </dev/null; then
+    if ! ninja -C "$folder" "$@" 2>&1 </dev/null | tee "$log" |
+        awk -v text="$me: building build/$preset" '/\] (Building|Linking|Generating) / && !said { said = 1; print text; fflush() }' >&2; then
         grep -A 30 -m 1 FAILED "$log" >&2 || tail -n 40 "$log" >&2
         rm -f "$log"
         die "the build failed"

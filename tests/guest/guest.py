@@ -5,6 +5,7 @@ minutes, a test of them is in the bus tier. Everything else of a VM is removed a
 """
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -37,7 +38,8 @@ class Guests(banger_test.Instance):
     """An instance on the cached state. Leaving it deletes all VMs and looks for leaks, but keeps kernel and image."""
 
     def __init__(self):
-        super().__init__(name="guest-tests")
+        # One instance per cache, so that two checkouts with caches of their own do not meet.
+        super().__init__(name="guests-" + hashlib.sha256(str(CACHE).encode()).hexdigest()[:8])
         self.folder.rmdir()
         self.folder = CACHE
         self.state_dir = CACHE / "instance"

@@ -107,6 +107,20 @@ def holders(namespaces):
     return found
 
 
+def others_namespaces(name):
+    """The namespaces of all other instances that run now."""
+    found = set()
+    for pid, entry in processes():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if words[1:4] == [b"instance", b"start", b"--name"] and words[4] != name.encode():
+                found |= set(namespaces_of(pid).values())
+        except (OSError, IndexError):
+            continue
+    host = set(namespaces_of("self").values())
+    return found - host
+
+
 class HostWatch:
     """What of the host an instance must not change; compare with another one's."""
 
@@ -225,8 +239,10 @@ class Instance:
     def leaks(self):
         """What is left of this instance on the host; empty when all is well."""
         found = []
+        others = others_namespaces(self.name)
         for namespaces in self.seen:
-            found += holders(namespaces)
+            # The kernel gives the number of a namespace that is gone to a later one, which may be another instance's.
+            found += holders({kind: name for kind, name in namespaces.items() if name not in others})
         marks = [str(self.run_dir).encode() + b"/", self.name.encode()]
         for pid, entry in processes():
             try:

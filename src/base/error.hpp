@@ -26,12 +26,12 @@ enum class ErrorCode {
 /// One row of the error table.
 struct ErrorKind {
     ErrorCode code;
-    std::string_view name;      ///< "NotFound"; on D-Bus: org.banger.Error.NotFound
-    int exit_status;            ///< of every CLI verb but run and exec, where banger's own failures are 125
+    std::string_view name; ///< "NotFound"; on D-Bus: org.banger.Error.NotFound
+    int exit_status;       ///< of every CLI verb but run and exec, where banger's own failures are 125
 };
 
-/// Exit status of `vm run` and `vm exec` when banger itself failed (as docker and podman have it), so that the
-/// command's own statuses keep their meaning.
+/// Exit status of `vm run` and `vm exec` when banger itself failed (as docker and podman have it), so that
+/// the command's own statuses keep their meaning.
 inline constexpr int run_failure_status = 125;
 
 inline constexpr std::string_view dbus_error_prefix = "org.banger.Error.";
@@ -79,7 +79,8 @@ private:
 };
 
 /// An Error from errno: EACCES and EPERM → NotAuthorized, ENOENT → NotFound, EEXIST → AlreadyExists,
-/// EBUSY → Busy, ENOSPC → FailedPrecondition, all else → Internal. `what` names operation and object: "open /x".
+/// EBUSY → Busy, ENOSPC → FailedPrecondition, all else → Internal. `what` names operation and object: "open
+/// /x".
 Error errno_error(std::string_view what, int error_number);
 /// The same with the current errno, thrown.
 [[noreturn]] void throw_errno(std::string_view what);

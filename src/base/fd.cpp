@@ -2,16 +2,17 @@
 
 #include "base/error.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
-#include <filesystem>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 namespace banger {
 
@@ -106,7 +107,8 @@ OwnedFd try_connect_unix(const std::string& path, int& error_number, int socket_
 OwnedFd listen_unix(const std::string& path, int backlog) {
     const UnixAddress address(path);
     auto fd = unix_socket();
-    // bind(2) gives the file the mode of the socket's own inode, less the umask: nothing of the process changes meanwhile.
+    // bind(2) gives the file the mode of the socket's own inode, less the umask: nothing of the process
+    // changes meanwhile.
     if (::fchmod(fd.get(), 0600) < 0)
         throw_errno("set the mode of a socket");
     if (::bind(fd.get(), address.get(), sizeof address.address) < 0)

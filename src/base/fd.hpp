@@ -46,10 +46,11 @@ std::pair<OwnedFd, OwnedFd> make_socketpair();
 /// Connects to an AF_UNIX stream socket; a path over 107 bytes goes through a descriptor of its folder
 /// (/proc/self/fd/N/name), since sun_path holds 108 bytes (unix(7)).
 OwnedFd connect_unix(const std::string& path);
-/// The same without exceptions: an empty descriptor when nobody can be reached there, with errno(3)'s number in
-/// `error_number`. `socket_flags`: such as SOCK_NONBLOCK (a full backlog is EAGAIN then).
+/// The same without exceptions: an empty descriptor when nobody can be reached there, with errno(3)'s number
+/// in `error_number`. `socket_flags`: such as SOCK_NONBLOCK (a full backlog is EAGAIN then).
 OwnedFd try_connect_unix(const std::string& path, int& error_number, int socket_flags = 0);
-/// Binds and listens on an AF_UNIX stream socket that is born mode 0600 (less the umask). Long paths as in connect_unix.
+/// Binds and listens on an AF_UNIX stream socket that is born mode 0600 (less the umask). Long paths as in
+/// connect_unix.
 OwnedFd listen_unix(const std::string& path, int backlog = 64);
 /// A file descriptor for a process, pidfd_open(2).
 OwnedFd open_pidfd(int pid);

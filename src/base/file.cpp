@@ -3,14 +3,15 @@
 #include "base/error.hpp"
 #include "base/op_id.hpp"
 
-#include <cerrno>
-#include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
-#include <filesystem>
-#include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
 
 namespace banger {
 
@@ -32,7 +33,8 @@ std::string xdg_dir(const char* variable, std::string_view below_home) {
         return std::string(value) + "/banger";
     const char* home = std::getenv("HOME");
     if (below_home.empty() || !home || home[0] != '/')
-        throw Error(ErrorCode::FailedPrecondition, std::string("neither $") + variable + " nor $HOME is usable",
+        throw Error(ErrorCode::FailedPrecondition,
+                    std::string("neither $") + variable + " nor $HOME is usable",
                     "run banger from a login session, or set the variable to an absolute path");
     return std::string(home) + "/" + std::string(below_home) + "/banger";
 }
@@ -48,14 +50,15 @@ void remove_below(OwnedFd fd, dev_t device, const std::string& path) {
         const std::string name = entry->d_name;
         if (name == "." || name == "..")
             continue;
-        struct stat status {};
+        struct stat status{};
         if (::fstatat(::dirfd(raw), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         const bool is_folder = S_ISDIR(status.st_mode);
         if (is_folder && status.st_dev != device)
             throw Error(ErrorCode::FailedPrecondition, path + "/" + name + " is a mount point; not removed");
         if (is_folder) {
-            OwnedFd below(::openat(::dirfd(raw), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+            OwnedFd below(
+                ::openat(::dirfd(raw), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
             if (!below)
                 throw_errno("open " + path + "/" + name);
             remove_below(std::move(below), device, path + "/" + name);
@@ -105,19 +108,20 @@ void ensure_private_directory(const std::string& path, unsigned owner) {
     if (!folder)
         throw Error(ErrorCode::FailedPrecondition, path + " is not a directory of its own",
                     "remove it if it is not yours to keep, then try again");
-    struct stat status {};
+    struct stat status{};
     if (::fstat(folder.get(), &status) < 0)
         throw_errno("stat " + path);
     if (status.st_uid != owner)
         throw Error(ErrorCode::FailedPrecondition,
-                    path + " belongs to uid " + std::to_string(status.st_uid) + ", not to " + std::to_string(owner),
+                    path + " belongs to uid " + std::to_string(status.st_uid) + ", not to " +
+                        std::to_string(owner),
                     "remove it if it is not yours to keep, then try again");
     if ((status.st_mode & 07777) != 0700 && ::fchmod(folder.get(), 0700) < 0)
         throw_errno("chmod " + path);
 }
 
 void remove_tree(const std::string& path) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(path.c_str(), &status) < 0) {
         if (errno == ENOENT)
             return;
@@ -131,7 +135,7 @@ void remove_tree(const std::string& path) {
 
 void remove_contents(const std::string& path) {
     auto folder = open_file(path, O_RDONLY | O_DIRECTORY);
-    struct stat status {};
+    struct stat status{};
     if (::fstat(folder.get(), &status) < 0)
         throw_errno("stat " + path);
     remove_below(std::move(folder), status.st_dev, path);

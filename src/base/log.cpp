@@ -3,13 +3,14 @@
 #include "base/error.hpp"
 #include "base/op_id.hpp"
 
-#include <array>
-#include <atomic>
-#include <cstdlib>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
 
 namespace banger::log {
 
@@ -28,10 +29,11 @@ std::string identifier_text = "banger";
 bool to_journal = false;
 std::atomic<Level> threshold{Level::Info};
 
-/// Is standard error a stream to the journal? systemd says which file it is in $JOURNAL_STREAM ("dev:inode", systemd.exec(5)).
+/// Is standard error a stream to the journal? systemd says which file it is in $JOURNAL_STREAM ("dev:inode",
+/// systemd.exec(5)).
 bool stderr_is_journal() {
     const char* stream = std::getenv("JOURNAL_STREAM");
-    struct stat status {};
+    struct stat status{};
     if (!stream || ::fstat(STDERR_FILENO, &status) < 0)
         return false;
     return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) == stream;

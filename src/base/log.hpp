@@ -1,5 +1,6 @@
-// Structured logging: to the journal where there is one, else readable lines on standard error. Every entry carries the
-// thread's operation id as OP_ID, so that `journalctl OP_ID=…` tells the whole story across processes.
+// Structured logging: to the journal where there is one, else readable lines on standard error. Every entry
+// carries the thread's operation id as OP_ID, so that `journalctl OP_ID=…` tells the whole story across
+// processes.
 #pragma once
 
 #include <string>
@@ -15,8 +16,9 @@ enum class Level { Error = 3, Warning = 4, Notice = 5, Info = 6, Debug = 7 };
 /// Further journal fields: {"VM_ID", "…"}; names are [A-Z0-9_].
 using Fields = std::vector<std::pair<std::string_view, std::string>>;
 
-/// Names the program ("banger-daemon"); reads BANGER_LOG_LEVEL (error … debug; default info) and BANGER_LOG_TARGET
-/// (journal, stderr; default: the journal when its socket is there and standard error is connected to it or is no use).
+/// Names the program ("banger-daemon"); reads BANGER_LOG_LEVEL (error … debug; default info) and
+/// BANGER_LOG_TARGET (journal, stderr; default: the journal when its socket is there and standard error is
+/// connected to it or is no use).
 void open(std::string_view identifier);
 
 /// Where entries go: "journal", or "console" for standard error.

@@ -1,7 +1,8 @@
 #include "base/loop.hpp"
 
-#include <csignal>
 #include <glib-unix.h>
+
+#include <csignal>
 
 namespace banger {
 
@@ -61,8 +62,8 @@ void Loop::quit() {
 }
 
 void Loop::post(std::function<void()> task) {
-    // An idle source, not g_main_context_invoke: that one would run the task at once when called in the loop's own thread,
-    // before what was posted earlier.
+    // An idle source, not g_main_context_invoke: that one would run the task at once when called in the
+    // loop's own thread, before what was posted earlier.
     GSource* source = g_idle_source_new();
     g_source_set_priority(source, G_PRIORITY_DEFAULT);
     g_source_set_callback(source, call_once, new Task(std::move(task)), drop<Task>);

@@ -1,12 +1,13 @@
-// The GLib main loop of a process, and workers: linear functions on threads of their own that take values and hand values
-// back to the loop.
+// The GLib main loop of a process, and workers: linear functions on threads of their own that take values and
+// hand values back to the loop.
 #pragma once
 
 #include "base/error.hpp"
 
+#include <glib.h>
+
 #include <chrono>
 #include <functional>
-#include <glib.h>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -55,7 +56,8 @@ private:
     GSource* source_ = nullptr;
 };
 
-/// Calls `task` in the loop when `fd` is readable or hung up; `task` returns true to go on watching. Cancelled when dropped.
+/// Calls `task` in the loop when `fd` is readable or hung up; `task` returns true to go on watching.
+/// Cancelled when dropped.
 class FdWatch {
 public:
     FdWatch() = default;
@@ -77,16 +79,18 @@ using Outcome = std::variant<T, Error>;
 /// A thread that runs one function to its end. Dropping it asks it to stop and waits for it.
 class Worker {
 public:
-    /// `work(stop)` runs on a new thread; then `done(outcome)` in the loop. Exceptions that are no Error become Internal.
-    /// `done` is not called when the Worker was dropped before.
+    /// `work(stop)` runs on a new thread; then `done(outcome)` in the loop. Exceptions that are no Error
+    /// become Internal. `done` is not called when the Worker was dropped before.
     template <class T>
-    static Worker start(Loop& loop, std::function<T(std::stop_token)> work, std::function<void(Outcome<T>)> done);
+    static Worker start(Loop& loop, std::function<T(std::stop_token)> work,
+                        std::function<void(Outcome<T>)> done);
 
     void request_stop() { thread_.request_stop(); }
 
 private:
     template <class T>
-    static Outcome<T> guarded(const std::function<T(std::stop_token)>& work, const std::stop_token& stop) noexcept;
+    static Outcome<T> guarded(const std::function<T(std::stop_token)>& work,
+                              const std::stop_token& stop) noexcept;
 
     std::shared_ptr<bool> alive_; ///< read and written in the loop only
     std::jthread thread_;
@@ -108,7 +112,8 @@ public:
 };
 
 template <class T>
-Outcome<T> Worker::guarded(const std::function<T(std::stop_token)>& work, const std::stop_token& stop) noexcept {
+Outcome<T> Worker::guarded(const std::function<T(std::stop_token)>& work,
+                           const std::stop_token& stop) noexcept {
     try {
         return work(stop);
     } catch (const Error& error) {
@@ -119,7 +124,8 @@ Outcome<T> Worker::guarded(const std::function<T(std::stop_token)>& work, const 
 }
 
 template <class T>
-Worker Worker::start(Loop& loop, std::function<T(std::stop_token)> work, std::function<void(Outcome<T>)> done) {
+Worker Worker::start(Loop& loop, std::function<T(std::stop_token)> work,
+                     std::function<void(Outcome<T>)> done) {
     Worker worker;
     worker.alive_ = std::make_shared<bool>(true);
     worker.thread_ = std::jthread([&loop, alive = worker.alive_, work = std::move(work),

@@ -36,7 +36,8 @@ std::string quoted(std::string_view text) {
 }
 
 [[noreturn]] void refuse(std::string_view noun, std::string_view text, std::string hint) {
-    throw Error(ErrorCode::InvalidArgument, "not a valid " + std::string(noun) + ": " + quoted(text), std::move(hint));
+    throw Error(ErrorCode::InvalidArgument, "not a valid " + std::string(noun) + ": " + quoted(text),
+                std::move(hint));
 }
 
 constexpr std::array<std::pair<std::string_view, int>, 8> signals{{
@@ -63,7 +64,8 @@ VmId VmId::make() {
 }
 
 DnsLabel DnsLabel::parse(std::string_view text, std::string_view noun) {
-    if (text.empty() || text.size() > 63 || !all(text, is_label_char) || text.front() == '-' || text.back() == '-')
+    if (text.empty() || text.size() > 63 || !all(text, is_label_char) || text.front() == '-' ||
+        text.back() == '-')
         refuse(noun, text, "use 1 to 63 of a-z, 0-9 and -, with no - at either end");
     return DnsLabel(std::string(text));
 }
@@ -93,7 +95,8 @@ TapName TapName::parse(std::string_view text) {
 
 SignalName SignalName::parse(std::string_view text) {
     std::string upper(text.substr(0, 16));
-    std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
+    std::transform(upper.begin(), upper.end(), upper.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
     if (upper.starts_with("SIG"))
         upper.erase(0, 3);
     if (std::none_of(signals.begin(), signals.end(), [&](const auto& row) { return row.first == upper; }))

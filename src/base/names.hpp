@@ -1,4 +1,5 @@
-// Names that cross a boundary. Each has a private constructor and one parse, so that an unchecked name cannot exist.
+// Names that cross a boundary. Each has a private constructor and one parse, so that an unchecked name cannot
+// exist.
 #pragma once
 
 #include <compare>
@@ -22,7 +23,8 @@ private:
     std::string text_;
 };
 
-/// A VM's id: 12 to 32 of [a-z0-9], made by the owner's daemon. Fits into Firecracker's jail id (64 of [A-Za-z0-9-]).
+/// A VM's id: 12 to 32 of [a-z0-9], made by the owner's daemon. Fits into Firecracker's jail id (64 of
+/// [A-Za-z0-9-]).
 class VmId : public Name<VmId> {
 public:
     static VmId parse(std::string_view text);
@@ -32,7 +34,8 @@ private:
     using Name::Name;
 };
 
-/// A name that people give to a VM, image or kernel's VM host: a DNS label (RFC 1123: 1–63 of [a-z0-9-], no dash at an end).
+/// A name that people give to a VM, image or kernel's VM host: a DNS label (RFC 1123: 1–63 of [a-z0-9-], no
+/// dash at an end).
 class DnsLabel : public Name<DnsLabel> {
 public:
     /// `noun` ("VM name") goes into the error.
@@ -51,7 +54,8 @@ private:
     using Name::Name;
 };
 
-/// `br-fc`, or `br-fc-` and at least one of [a-z0-9-]; at most 15 bytes (IFNAMSIZ less the NUL, netdevice(7)).
+/// `br-fc`, or `br-fc-` and at least one of [a-z0-9-]; at most 15 bytes (IFNAMSIZ less the NUL,
+/// netdevice(7)).
 class BridgeName : public Name<BridgeName> {
 public:
     static BridgeName parse(std::string_view text);

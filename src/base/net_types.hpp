@@ -51,7 +51,8 @@ private:
     unsigned prefix_;
 };
 
-/// The MAC of the guest with this address: 06:00 and the four bytes of the address (locally administered, unicast).
+/// The MAC of the guest with this address: 06:00 and the four bytes of the address (locally administered,
+/// unicast).
 std::string guest_mac(Ipv4Address address);
 /// The same network's netmask, "255.255.255.0".
 std::string netmask(const Ipv4Cidr& cidr);

@@ -2,8 +2,9 @@
 
 #include "base/error.hpp"
 
-#include <algorithm>
 #include <sys/random.h>
+
+#include <algorithm>
 #include <utility>
 #include <vector>
 

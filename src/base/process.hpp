@@ -1,4 +1,5 @@
-// Child processes as values: what to run is a ProcessSpec that tests can look at; spawn() and run() carry it out.
+// Child processes as values: what to run is a ProcessSpec that tests can look at; spawn() and run() carry it
+// out.
 #pragma once
 
 #include "base/fd.hpp"
@@ -14,18 +15,18 @@ namespace banger {
 
 /// What to run. No shell, no inherited environment, no inherited descriptors: only what stands here.
 struct ProcessSpec {
-    std::string program;                   ///< absolute path
-    std::vector<std::string> arguments;    ///< without argv[0], which is `program`
-    std::vector<std::string> environment;  ///< "NAME=value"; nothing else is passed
-    std::string directory;                 ///< working directory; empty: "/"
-    int stdin_fd = -1;                     ///< -1: /dev/null; the same for the next two
+    std::string program;                  ///< absolute path
+    std::vector<std::string> arguments;   ///< without argv[0], which is `program`
+    std::vector<std::string> environment; ///< "NAME=value"; nothing else is passed
+    std::string directory;                ///< working directory; empty: "/"
+    int stdin_fd = -1;                    ///< -1: /dev/null; the same for the next two
     int stdout_fd = -1;
     int stderr_fd = -1;
     /// Descriptors that the child gets under the same numbers (> 2), close-on-exec cleared in the child only.
     std::vector<int> inherited;
     std::optional<std::pair<unsigned, unsigned>> uid_gid; ///< become this user, with no supplementary groups
-    bool new_session = false;              ///< setsid(2)
-    int parent_death_signal = 0;           ///< prctl(PR_SET_PDEATHSIG); 0: none
+    bool new_session = false;                             ///< setsid(2)
+    int parent_death_signal = 0;                          ///< prctl(PR_SET_PDEATHSIG); 0: none
     /// When >= 0: the child waits, before exec, until one byte can be read here; end of file makes it exit.
     /// So a parent can write down who the child is before the child does anything.
     int go_fd = -1;
@@ -40,8 +41,8 @@ struct Child {
     OwnedFd pidfd;
 };
 
-/// Forks and executes; throws Error when the child could not exec (reported through a pipe, so not for go_fd children:
-/// those fail later, with exit status 127).
+/// Forks and executes; throws Error when the child could not exec (reported through a pipe, so not for go_fd
+/// children: those fail later, with exit status 127).
 Child spawn(const ProcessSpec& spec);
 /// A wait(2) status as a shell tells it: the exit status, or 128 + the signal.
 int shell_status(int wait_status) noexcept;
@@ -60,18 +61,18 @@ struct RunLimits {
     std::stop_token stop{};
 };
 
-/// Runs to the end, collecting both outputs (a spec's own stdout_fd is kept and not collected). On time-out, stop or too
-/// much output the child's process group is killed and an Error thrown.
+/// Runs to the end, collecting both outputs (a spec's own stdout_fd is kept and not collected). On time-out,
+/// stop or too much output the child's process group is killed and an Error thrown.
 RunResult run(ProcessSpec spec, const RunLimits& limits = {});
 /// The same; a status other than 0 is an Error{Internal} that holds the end of standard error.
 std::string run_checked(ProcessSpec spec, const RunLimits& limits = {});
 
-/// The absolute path of `name`, looked for in /usr/local/bin, /usr/bin, /bin, /usr/local/sbin, /usr/sbin, /sbin.
-/// Throws Unavailable with a hint naming the Debian `package`.
+/// The absolute path of `name`, looked for in /usr/local/bin, /usr/bin, /bin, /usr/local/sbin, /usr/sbin,
+/// /sbin. Throws Unavailable with a hint naming the Debian `package`.
 std::string find_program(const std::string& name, const std::string& package);
 
-/// A start time that, with the pid, names a process for the life of this boot: field 22 of /proc/PID/stat (proc(5)).
-/// 0 when there is no such process.
+/// A start time that, with the pid, names a process for the life of this boot: field 22 of /proc/PID/stat
+/// (proc(5)). 0 when there is no such process.
 unsigned long long process_start_time(int pid);
 
 } // namespace banger

@@ -22,7 +22,8 @@ double unit_factor(std::string_view unit, uint64_t bare_unit) {
     const char upper = static_cast<char>(unit.front() & ~0x20);
     const auto power = letters.find(upper);
     const auto rest = unit.substr(1);
-    if (power == letters.npos || !(rest.empty() || rest == "B" || rest == "b" || rest == "iB" || rest == "ib"))
+    if (power == letters.npos ||
+        !(rest.empty() || rest == "B" || rest == "b" || rest == "iB" || rest == "ib"))
         return 0;
     return std::pow(1024.0, static_cast<double>(power + 1));
 }

@@ -7,8 +7,8 @@
 
 namespace banger {
 
-/// Push each step's opposite right after the step. Leaving the scope without release() runs them in reverse order.
-/// An undo that throws is passed to the complaint handler and the others still run.
+/// Push each step's opposite right after the step. Leaving the scope without release() runs them in reverse
+/// order. An undo that throws is passed to the complaint handler and the others still run.
 class UndoStack {
 public:
     using Complain = std::function<void(const std::string& step, const std::exception& why)>;

@@ -28,7 +28,8 @@ Caller current_caller(const sdbus::IObject& object) {
         throw Error(ErrorCode::Internal, "no message is being handled");
     auto* raw = Peek::raw(*message);
 #endif
-    return {text_of(sd_bus_message_get_sender(raw)), sd_bus_message_get_allow_interactive_authorization(raw) > 0,
+    return {text_of(sd_bus_message_get_sender(raw)),
+            sd_bus_message_get_allow_interactive_authorization(raw) > 0,
             text_of(sd_bus_message_get_member(raw))};
 }
 
@@ -60,7 +61,8 @@ void BusDriver::ask_uid(const std::string& sender, UidAnswer answer) {
 void BusDriver::on_client_gone(std::function<void(const std::string& name)> gone) {
     proxy_->uponSignal("NameOwnerChanged")
         .onInterface(driver_name)
-        .call([gone = std::move(gone)](const std::string& name, const std::string&, const std::string& new_owner) {
+        .call([gone = std::move(gone)](const std::string& name, const std::string&,
+                                       const std::string& new_owner) {
             if (new_owner.empty() && name.starts_with(':'))
                 gone(name);
         });

@@ -1,4 +1,5 @@
-// Who calls: what a method handler must copy from the message at its entry, and the questions to the bus about the sender.
+// Who calls: what a method handler must copy from the message at its entry, and the questions to the bus
+// about the sender.
 #pragma once
 
 #include "base/error.hpp"
@@ -13,15 +14,17 @@ namespace banger::bus {
 
 /// The sender of the message that is being handled.
 struct Caller {
-    std::string sender;       ///< its unique bus name
-    bool interactive = false; ///< ALLOW_INTERACTIVE_AUTHORIZATION was set (D-Bus specification, message flags)
-    std::string method;       ///< "Launch"
+    std::string sender; ///< its unique bus name
+    bool interactive =
+        false;          ///< ALLOW_INTERACTIVE_AUTHORIZATION was set (D-Bus specification, message flags)
+    std::string method; ///< "Launch"
 };
 
 /// Only inside a method handler of `object`.
 Caller current_caller(const sdbus::IObject& object);
 
-/// Lets polkit ask the user on behalf of all calls of this connection, or not (sd_bus_set_allow_interactive_authorization(3)).
+/// Lets polkit ask the user on behalf of all calls of this connection, or not
+/// (sd_bus_set_allow_interactive_authorization(3)).
 void set_interactive(sdbus::IProxy& any_proxy_of_the_connection, bool interactive);
 
 /// The message bus itself, asked about its clients. For the loop's thread.

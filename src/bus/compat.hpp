@@ -1,11 +1,13 @@
-// What differs between sdbus-c++ 1.2 (Debian 12) and 2.x, in one place. All other code is written against the names here.
+// What differs between sdbus-c++ 1.2 (Debian 12) and 2.x, in one place. All other code is written against the
+// names here.
 #pragma once
+
+#include <sdbus-c++/sdbus-c++.h>
+#include <systemd/sd-bus.h>
 
 #include <chrono>
 #include <map>
-#include <sdbus-c++/sdbus-c++.h>
 #include <string>
-#include <systemd/sd-bus.h>
 
 #if __has_include(<sdbus-c++/VTableItems.h>)
 #define BANGER_SDBUS_2 1

@@ -17,14 +17,15 @@ struct Foreign {
     std::string_view hint;
 };
 
-constexpr std::string_view not_installed =
-    "is banger installed for this user? to try it: `banger instance start`, then eval \"$(banger instance env)\"";
+constexpr std::string_view not_installed = "is banger installed for this user? to try it: `banger instance "
+                                           "start`, then eval \"$(banger instance env)\"";
 
 constexpr std::array<Foreign, 13> foreign{{
     {"ServiceUnknown", ErrorCode::Unavailable, not_installed},
     {"NameHasNoOwner", ErrorCode::Unavailable, not_installed},
     {"Disconnected", ErrorCode::Unavailable, "the service ended; its log says why"},
-    {"NoServer", ErrorCode::Unavailable, "is there a message bus? $DBUS_SESSION_BUS_ADDRESS tells where it should be"},
+    {"NoServer", ErrorCode::Unavailable,
+     "is there a message bus? $DBUS_SESSION_BUS_ADDRESS tells where it should be"},
     {"NoReply", ErrorCode::Timeout, "the service did not answer; its log says why"},
     {"Timeout", ErrorCode::Timeout, "the service did not answer; its log says why"},
     {"AccessDenied", ErrorCode::NotAuthorized, "the bus policy admits registered owners only"},
@@ -41,7 +42,8 @@ constexpr std::array<Foreign, 13> foreign{{
 
 sdbus::Error to_bus(Error error) {
     error.in_operation(current_op_id());
-    return {ErrorName(std::string(dbus_error_prefix) + std::string(error_kind(error.code()).name)), error.to_wire()};
+    return {ErrorName(std::string(dbus_error_prefix) + std::string(error_kind(error.code()).name)),
+            error.to_wire()};
 }
 
 Error from_bus(const sdbus::Error& error) {
@@ -54,8 +56,9 @@ Error from_bus(const sdbus::Error& error) {
                 return {row.code, error.getMessage(), std::string(row.hint)};
     }
     // sd-bus gives errno of its own making as System.Error.<NAME>.
-    if (name == "System.Error.ECONNREFUSED" || name == "System.Error.ENOENT" || name == "System.Error.ECONNRESET" ||
-        name == "System.Error.ENOTCONN" || name == "System.Error.ENOMEDIUM")
+    if (name == "System.Error.ECONNREFUSED" || name == "System.Error.ENOENT" ||
+        name == "System.Error.ECONNRESET" || name == "System.Error.ENOTCONN" ||
+        name == "System.Error.ENOMEDIUM")
         return {ErrorCode::Unavailable, "cannot reach the message bus: " + error.getMessage(),
                 "is there a session? $DBUS_SESSION_BUS_ADDRESS tells where its bus should be"};
     if (name == "System.Error.ETIMEDOUT")

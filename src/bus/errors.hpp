@@ -11,13 +11,15 @@ namespace banger::bus {
 
 /// org.banger.Error.<Name> with Error::to_wire(); adds the thread's operation id when the error has none.
 sdbus::Error to_bus(Error error);
-/// org.banger.Error.* as sent; the bus's own errors by their meaning (ServiceUnknown → Unavailable, AccessDenied →
-/// NotAuthorized, NoReply and Timeout → Timeout, UnknownObject → NotFound, InvalidArgs → InvalidArgument …).
+/// org.banger.Error.* as sent; the bus's own errors by their meaning (ServiceUnknown → Unavailable,
+/// AccessDenied → NotAuthorized, NoReply and Timeout → Timeout, UnknownObject → NotFound, InvalidArgs →
+/// InvalidArgument …).
 Error from_bus(const sdbus::Error& error);
 /// Whatever is being handled in a catch block, as an Error.
 Error current_error() noexcept;
 
-/// A method handler's body: whatever it throws becomes an sdbus::Error (anything else ends the process on sdbus-c++ 1.2).
+/// A method handler's body: whatever it throws becomes an sdbus::Error (anything else ends the process on
+/// sdbus-c++ 1.2).
 template <class Body>
 auto answer(Body&& body) -> decltype(body()) {
     try {

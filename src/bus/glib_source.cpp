@@ -35,18 +35,22 @@ std::optional<PollData> wait_for(const State& state) noexcept {
     }
 }
 
-/// Milliseconds from now to an absolute CLOCK_MONOTONIC deadline (GLib's clock as well), rounded up so that it has passed
-/// when poll returns; -1 for none, 0 for a deadline that is past (or 0: messages are queued already).
+/// Milliseconds from now to an absolute CLOCK_MONOTONIC deadline (GLib's clock as well), rounded up so that
+/// it has passed when poll returns; -1 for none, 0 for a deadline that is past (or 0: messages are queued
+/// already).
 gint until(uint64_t deadline_us) {
     if (deadline_us == UINT64_MAX)
         return -1;
     const auto now = static_cast<uint64_t>(g_get_monotonic_time());
-    return deadline_us <= now ? 0 : static_cast<gint>(std::min<uint64_t>((deadline_us - now + 999) / 1000, G_MAXINT));
+    return deadline_us <= now
+               ? 0
+               : static_cast<gint>(std::min<uint64_t>((deadline_us - now + 999) / 1000, G_MAXINT));
 }
 
-/// Takes what to wait for anew, in every iteration: sd-bus changes it with each message. The descriptor's events are set
-/// only when they change, and the deadline is told through `timeout`: GLib answers g_source_modify_unix_fd and
-/// g_source_set_ready_time by waking the loop that is being prepared, which then would never sleep.
+/// Takes what to wait for anew, in every iteration: sd-bus changes it with each message. The descriptor's
+/// events are set only when they change, and the deadline is told through `timeout`: GLib answers
+/// g_source_modify_unix_fd and g_source_set_ready_time by waking the loop that is being prepared, which then
+/// would never sleep.
 gboolean prepare(GSource* source, gint* timeout) {
     auto* state = reinterpret_cast<State*>(source);
     const auto data = wait_for(*state);

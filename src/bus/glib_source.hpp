@@ -3,13 +3,14 @@
 
 #include "bus/compat.hpp"
 
-#include <functional>
 #include <glib.h>
+
+#include <functional>
 
 namespace banger::bus {
 
-/// Serves `connection` from the default main context for as long as it lives; the connection must live longer.
-/// Calls `lost` (once) when the bus has closed the connection.
+/// Serves `connection` from the default main context for as long as it lives; the connection must live
+/// longer. Calls `lost` (once) when the bus has closed the connection.
 class GlibSource {
 public:
     GlibSource(sdbus::IConnection& connection, std::function<void()> lost);

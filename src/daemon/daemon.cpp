@@ -4,8 +4,8 @@
 #include "base/log.hpp"
 #include "bus/object_path.hpp"
 #include "daemon/log_control.hpp"
+#include "daemon/memory.hpp"
 
-#include <malloc.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -13,7 +13,7 @@ namespace banger::daemon {
 
 namespace {
 
-constexpr std::chrono::milliseconds before_trim{500};
+constexpr std::chrono::milliseconds before_trim{1000};
 constexpr std::chrono::milliseconds end_check{20};
 constexpr std::chrono::milliseconds end_limit{10'000};
 
@@ -84,10 +84,9 @@ void Daemon::end() {
     });
 }
 
-/// What a burst of work took from the system goes back to it.
 void Daemon::trim_later() {
     trim_ = Timer(before_trim, [] {
-        ::malloc_trim(0);
+        give_back_memory();
         return false;
     });
 }

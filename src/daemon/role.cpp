@@ -2,9 +2,8 @@
 #include "base/log.hpp"
 #include "bus/errors.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/memory.hpp"
 
-#include <malloc.h>
-#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,20 +15,6 @@
 namespace {
 
 using namespace banger;
-
-/// Small for something that runs all day: few arenas, small thread stacks (workers are shallow), and memory
-/// goes back soon.
-void be_modest() {
-    ::mallopt(M_ARENA_MAX, 2);
-    ::mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-    pthread_attr_t attributes;
-    constexpr size_t stack = 1 << 20;
-    if (::pthread_attr_init(&attributes) == 0) {
-        ::pthread_attr_setstacksize(&attributes, stack);
-        ::pthread_setattr_default_np(&attributes);
-        ::pthread_attr_destroy(&attributes);
-    }
-}
 
 /// A running VM costs a descriptor, a start under way a dozen.
 void raise_descriptor_limit() {
@@ -49,16 +34,12 @@ int complain(const Error& error) {
 
 int serve() {
     ::umask(077);
-    be_modest();
+    daemon::be_modest();
     raise_descriptor_limit();
     log::open("banger-daemon");
-    bool in_time = true;
-    {
-        auto daemon = std::make_unique<daemon::Daemon>();
-        in_time = daemon->run();
-        if (!in_time)
-            std::_Exit(1); // threads are stuck in calls; waiting for them is what was given up
-    }
+    daemon::Daemon daemon;
+    if (!daemon.run())
+        std::_Exit(1); // threads are stuck in calls; waiting for them is what was given up
     return 0;
 }
 

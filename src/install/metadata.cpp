@@ -192,7 +192,7 @@ Metadata read_metadata(const std::string& path) {
                     "run `banger system install --owner USER` as root");
     if (!file)
         throw_errno("open " + path);
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file.get(), &status) < 0)
         throw_errno("stat " + path);
     if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)

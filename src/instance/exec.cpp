@@ -108,7 +108,7 @@ private:
         argv.push_back(nullptr);
         ::sigprocmask(SIG_SETMASK, &signals_, nullptr);
         ::signal(SIGPIPE, SIG_DFL); // the command line ignores it, and exec would hand that on
-        environ = envp.data(); // execvp looks in the new PATH
+        environ = envp.data();      // execvp looks in the new PATH
         ::execvp(argv[0], argv.data());
         const int why = errno;
         channel.close();

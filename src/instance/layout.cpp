@@ -35,8 +35,8 @@ OwnedFd open_lock(const std::string& path) {
 
 /// Whether `path` still names the file that `fd` has open: its holder may have removed it meanwhile.
 bool is_current(int fd, const std::string& path) {
-    struct stat held {};
-    struct stat named {};
+    struct stat held{};
+    struct stat named{};
     return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
            held.st_dev == named.st_dev;
 }

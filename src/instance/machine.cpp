@@ -78,7 +78,7 @@ void make_run(const Plan& plan, Held& held) {
 void open_devices() {
     for (const std::string name : {"kvm", "vhost-vsock", "vhost-net", "net/tun"}) {
         const auto path = "/dev/" + name;
-        struct stat status {};
+        struct stat status{};
         if (::stat(path.c_str(), &status) < 0 || !S_ISCHR(status.st_mode))
             continue;
         const auto node = std::string(nodes) + "/" + std::filesystem::path(name).filename().string();
@@ -194,7 +194,7 @@ void place_homes(Held& held) {
 void prepare_folders(const Layout& layout) {
     make_directories(std::filesystem::path(layout.state).parent_path().string(), 0711);
     make_directories(layout.state, 0711);
-    struct stat status {};
+    struct stat status{};
     const bool there = ::lstat(layout.home().c_str(), &status) == 0;
     if (there && (!S_ISDIR(status.st_mode) || status.st_uid != owner_account.id))
         throw Error(ErrorCode::FailedPrecondition,

@@ -107,7 +107,7 @@ void make_file(const std::string& path, const std::string& content, unsigned mod
 }
 
 void graft(const std::string& folder, const std::vector<std::string>& without, bool read_only) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(folder.c_str(), &status) < 0)
         throw_errno("stat " + folder);
     auto entries = hold_entries(folder, without, read_only);

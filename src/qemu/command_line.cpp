@@ -99,7 +99,7 @@ private:
 
     void add_drive(const Drive& drive) {
         const auto& path = *drive.path_on_host;
-        struct stat status {};
+        struct stat status{};
         const bool is_device = ::stat(path.c_str(), &status) == 0 && S_ISBLK(status.st_mode);
         const bool read_only = drive.is_read_only.value_or(false);
         const Json cache{{"direct", false}, {"no-flush", drive.cache_type == "Unsafe"}};

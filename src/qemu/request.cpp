@@ -43,8 +43,7 @@ private:
 /// Words that came from outside, shortened and printable, for an error.
 std::string printable(std::string_view text) {
     std::string result(text.substr(0, 64));
-    std::replace_if(
-        result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+    std::replace_if(result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
     return result;
 }
 

@@ -1,8 +1,7 @@
 #include "daemon/job/jobs.hpp"
 
 #include "base/op_id.hpp"
-
-#include <malloc.h>
+#include "daemon/memory.hpp"
 
 namespace banger::daemon {
 
@@ -66,7 +65,7 @@ void Jobs::forget(const std::string& id) {
     finished_.remove(id);
     jobs_.erase(id);
     if (finished_.empty())
-        ::malloc_trim(0); // what many jobs took goes back to the system
+        give_back_memory();
 }
 
 void Jobs::request_stop() {

@@ -41,7 +41,7 @@ struct Fixture {
 } // namespace
 
 TEST_CASE_FIXTURE(Fixture, "a client says where to, in pieces, and what follows is left for the session") {
-    struct stat status {};
+    struct stat status{};
     REQUIRE(::stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
     const auto client = connect_unix(path); // before anyone serves

@@ -21,8 +21,7 @@ template <class F>
 bool turn_until(F&& done) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     // Wakes the loop now and then, so that the deadline is seen.
-    const auto ticker = g_timeout_add(
-        20, [](gpointer) -> gboolean { return G_SOURCE_CONTINUE; }, nullptr);
+    const auto ticker = g_timeout_add(20, [](gpointer) -> gboolean { return G_SOURCE_CONTINUE; }, nullptr);
     bool reached = done();
     while (!reached && std::chrono::steady_clock::now() < deadline) {
         g_main_context_iteration(nullptr, TRUE);

@@ -1,4 +1,5 @@
 #include "base/file.hpp"
+#include "base/process.hpp"
 #include "scratch.hpp"
 
 #include <doctest/doctest.h>
@@ -188,17 +189,22 @@ TEST_CASE("removing a symlink removes the symlink; a file, the file; nothing, no
 
 TEST_CASE("removing stops at another filesystem") {
     const Scratch scratch;
-    make_directories(scratch / "tree/point");
-    const auto mounted = std::system(("mount -t tmpfs tmpfs " + (scratch / "tree/point") + " 2>/dev/null")
-                                         .c_str()); // NOLINT(cert-env33-c)
-    if (mounted != 0) {
+    const auto point = scratch / "tree/point";
+    make_directories(point);
+    const auto root_can = [](const std::string& program, std::vector<std::string> arguments) {
+        ProcessSpec spec;
+        spec.program = find_program(program, "mount");
+        spec.arguments = std::move(arguments);
+        return run(spec).status == 0;
+    };
+    if (!root_can("mount", {"-t", "tmpfs", "tmpfs", point})) {
         MESSAGE("needs root to mount a tmpfs: not tried");
         return;
     }
-    write_file_atomically(scratch / "tree/point/keep", "safe");
+    write_file_atomically(point + "/keep", "safe");
     CHECK(code_of([&] { remove_tree(scratch / "tree"); }) == "FailedPrecondition");
-    CHECK(read_file(scratch / "tree/point/keep") == "safe");
-    CHECK(std::system(("umount " + (scratch / "tree/point")).c_str()) == 0); // NOLINT(cert-env33-c)
+    CHECK(read_file(point + "/keep") == "safe");
+    CHECK(root_can("umount", {point}));
 }
 
 TEST_CASE("XDG folders: the variable, else the default below HOME, else a clear refusal") {

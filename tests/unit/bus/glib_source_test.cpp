@@ -112,6 +112,7 @@ TEST_CASE("a service in the loop answers many calls from many threads") {
     std::atomic<int> wrong{0};
     service.serve([&] {
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int t = 0; t < 4; ++t)
             threads.emplace_back([&, t] {
                 const auto connection = a_bus.connect();

@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <iterator>
+
 using namespace banger;
 using bus::Options;
 using bus::Variants;
@@ -14,6 +17,10 @@ using test::code_of;
 namespace {
 
 const std::string refused = "InvalidArgument";
+
+auto open_descriptors() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+}
 
 } // namespace
 
@@ -88,11 +95,11 @@ TEST_CASE("a descriptor is the taker's; one that nobody takes is closed") {
     }
     CHECK(::fcntl(taken, F_GETFD) >= 0);
     ::close(taken);
-    int left = -1;
+    const auto before = open_descriptors();
     {
-        sdbus::UnixFd fd(::open("/dev/null", O_RDONLY), sdbus::adopt_fd);
-        left = fd.get();
-        const Options options(Variants{{"kernel", Variant{std::move(fd)}}});
+        const Options options(
+            Variants{{"kernel", Variant{sdbus::UnixFd(::open("/dev/null", O_RDONLY), sdbus::adopt_fd)}}});
+        CHECK(open_descriptors() > before);
     }
-    CHECK(::fcntl(left, F_GETFD) < 0);
+    CHECK(open_descriptors() == before);
 }

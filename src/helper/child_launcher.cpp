@@ -67,6 +67,7 @@ public:
         if (::stat(bubblewrap, &jailer) < 0)
             throw Error(ErrorCode::Unavailable, std::string(bubblewrap) + " is not there",
                         "install bubblewrap");
+        uid_ = spec.uid;
         jailer_device_ = jailer.st_dev;
         jailer_inode_ = jailer.st_ino;
         info_ = std::move(info_read);
@@ -187,7 +188,7 @@ private:
         if (finished_ || child_.pid < 0)
             return;
         try {
-            kill_family(monitor_);
+            kill_session(monitor_, uid_);
             wait_child(child_);
         } catch (const std::exception& error) {
             log::error(std::string("a VMM that failed to start: ") + error.what());
@@ -197,6 +198,7 @@ private:
 
     Child child_;
     ProcessId monitor_;
+    uint32_t uid_ = 0;
     ProcessId main_;
     OwnedFd info_, block_, go_, output_;
     off_t begin_ = 0;

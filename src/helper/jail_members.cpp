@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <sstream>
 
 namespace banger::helper {
@@ -13,18 +12,7 @@ namespace banger::helper {
 namespace {
 
 constexpr std::chrono::seconds patience{5};
-constexpr size_t status_limit = 64 << 10;
 constexpr size_t mounts_limit = 4 << 20;
-
-/// The real uid, from the "Uid:" line of /proc/PID/status (proc(5)): right even where the process hides the
-/// rest from its own user. -1 when it is gone.
-long uid_of(const std::string& folder) {
-    std::istringstream lines(read_file(folder + "/status", status_limit));
-    for (std::string line; std::getline(lines, line);)
-        if (line.starts_with("Uid:"))
-            return std::strtol(line.c_str() + 4, nullptr, 10);
-    return -1;
-}
 
 /// Is the folder that ends in `tail` mounted on /run there? Fields 4 and 5 of /proc/PID/mountinfo: the folder
 /// within its filesystem, the mount point within the process's root. The names that are looked for need no
@@ -50,7 +38,7 @@ std::vector<OwnedFd> members(uint32_t uid, const std::string& name) {
             const auto folder = "/proc/" + std::to_string(pid);
             // Looked at while the pidfd is held and found alive afterwards: it is this process that has that
             // mount.
-            if (pidfd && uid_of(folder) == static_cast<long>(uid) && has_run_of(folder, tail) &&
+            if (pidfd && uid_of(pid) == static_cast<long>(uid) && has_run_of(folder, tail) &&
                 alive(pidfd.get()))
                 found.push_back(std::move(pidfd));
         } catch (const Error&) {

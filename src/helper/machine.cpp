@@ -167,7 +167,7 @@ void Machine::sweep(const VmRecord& record, const Done<Nothing>& done) {
     workers_.run<Nothing>(
         [record] {
             if (record.vmm && record.vmm->state == VmmState::Launching)
-                kill_family(record.vmm->monitor);
+                kill_session(record.vmm->monitor, record.uid);
             kill_jail_members(record.uid, jail_name(record.uid, record.vm));
             return Nothing{};
         },
@@ -281,7 +281,7 @@ void Machine::mend_vm(VmRecord record) {
         return;
     log::notice("removing a half-made jail", {{"VM_ID", record.vm.str()}});
     if (half_started)
-        kill_family(record.vmm->monitor);
+        kill_session(record.vmm->monitor, record.uid);
     const auto name = jail_name(record.uid, record.vm);
     kill_jail_members(record.uid, name);
     remove_jail_folder(name);

@@ -9,10 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <utility>
+#include <sstream>
 
 namespace banger::helper {
 
@@ -51,29 +52,60 @@ void send_signal(int pidfd, int number) {
 
 namespace {
 
-/// State and parent, fields 3 and 4 of /proc/PID/stat; the name before them may hold anything but ends with
-/// the last ')'.
-std::pair<char, int> state_and_parent(int pid) {
+constexpr std::chrono::seconds patience{5};
+constexpr size_t status_limit = 64 << 10;
+
+/// Parent and session, fields 4 and 6 of /proc/PID/stat; the name before them may hold anything but ends with
+/// the last ')'. Zeros when it is gone.
+struct Relations {
+    int parent = 0;
+    int session = 0;
+};
+
+Relations relations_of(int pid) {
+    Relations found;
     try {
         const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 8192);
-        const auto at = text.rfind(") ");
-        if (at != text.npos && text.size() > at + 4)
-            return {text[at + 2], std::atoi(text.c_str() + at + 4)};
+        char state = 0;
+        int group = 0;
+        const auto at = text.rfind(')');
+        if (at != text.npos)
+            std::istringstream(text.substr(at + 1)) >> state >> found.parent >> group >> found.session;
     } catch (const Error&) {
-        return {'?', 0}; // it ended meanwhile
+        return {}; // it ended meanwhile
     }
-    return {'?', 0};
+    return found;
 }
 
-void wait_until_stopped(int pid) {
-    for (int i = 0; i < 50 && state_and_parent(pid).first != 'T'; ++i)
-        ::usleep(1000);
+/// Pidfds of who is in the session at this moment, its leader left out.
+std::vector<OwnedFd> members_of_session(int leader, uint32_t uid) {
+    std::vector<OwnedFd> found;
+    for (const int pid : all_pids()) {
+        try {
+            auto pidfd = open_if_alive(identify(pid));
+            // Looked at while the pidfd is held and found alive afterwards: it is this process.
+            if (pid != leader && pidfd && relations_of(pid).session == leader &&
+                uid_of(pid) == static_cast<long>(uid) && alive(pidfd.get()))
+                found.push_back(std::move(pidfd));
+        } catch (const Error&) {
+            continue; // it ended while it was looked at
+        }
+    }
+    return found;
 }
 
 } // namespace
 
+long uid_of(int pid) {
+    std::istringstream lines(read_file("/proc/" + std::to_string(pid) + "/status", status_limit));
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("Uid:"))
+            return std::strtol(line.c_str() + 4, nullptr, 10);
+    return -1;
+}
+
 int parent_of(int pid) {
-    return state_and_parent(pid).second;
+    return relations_of(pid).parent;
 }
 
 std::vector<int> all_pids() {
@@ -86,19 +118,27 @@ std::vector<int> all_pids() {
     return pids;
 }
 
-void kill_family(const ProcessId& id) {
-    const auto head = open_if_alive(id);
-    if (!head)
+void kill_session(const ProcessId& leader, uint32_t uid) {
+    const auto now = identify(leader.pid);
+    // The kernel gives a pid to nobody else while it is a session's id (detach_pid, kernel/pid.c): another
+    // process of that pid means that the session has ended.
+    if (leader.pid < 2 || leader.boot != boot_id() || (now.start != 0 && now.start != leader.start))
         return;
-    send_signal(head.get(), SIGSTOP);
-    wait_until_stopped(id.pid);
-    for (const int pid : all_pids()) {
-        const auto child = identify(pid);
-        if (const auto pidfd = open_if_alive(child); pidfd && parent_of(pid) == id.pid)
-            send_signal(pidfd.get(), SIGKILL);
+    if (const auto head = open_if_alive(leader)) {
+        send_signal(head.get(), SIGKILL);
+        wait_readable(head.get(), 1000);
     }
-    send_signal(head.get(), SIGKILL);
-    wait_readable(head.get(), 1000);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (auto left = members_of_session(leader.pid, uid); !left.empty();
+         left = members_of_session(leader.pid, uid)) {
+        for (const auto& pidfd : left)
+            send_signal(pidfd.get(), SIGKILL);
+        for (const auto& pidfd : left)
+            wait_readable(pidfd.get(), 100);
+        if (std::chrono::steady_clock::now() > deadline)
+            throw Error(ErrorCode::Timeout, "processes of a half-made jail do not end",
+                        "they hang in the kernel; try again later");
+    }
 }
 
 } // namespace banger::helper

@@ -121,25 +121,62 @@ TEST_CASE("a process is who it was, or nobody") {
     CHECK_FALSE(open_if_alive({1, 1, boot_id()}));
 }
 
-TEST_CASE("a zombie is not alive, and kill_family takes the children along") {
+namespace {
+
+/// A session whose leader has a child; both wait for ever unless `script` says otherwise after naming the child.
+struct Session {
+    Child leader;
+    ProcessId id;
+    ProcessId member;
+};
+
+Session make_session(const std::string& then) {
     ProcessSpec spec;
     spec.program = "/bin/sh";
-    spec.arguments = {"-c", "sleep 1000 & echo $!; wait"};
+    spec.arguments = {"-c", "sleep 1000 & echo $!; " + then};
+    spec.new_session = true;
     auto [read, write] = make_pipe();
     spec.stdout_fd = write.get();
-    const auto child = spawn(spec);
+    Session session{spawn(spec), {}, {}};
     write.reset();
     char text[16] = {};
     REQUIRE(::read(read.get(), text, sizeof text - 1) > 0);
-    const auto grandchild = identify(std::atoi(text));
-    const auto id = identify(child.pid);
-    CHECK(open_if_alive(id));
-    const auto held = open_if_alive(grandchild);
+    session.member = identify(std::atoi(text));
+    session.id = identify(session.leader.pid);
+    return session;
+}
+
+} // namespace
+
+TEST_CASE("a zombie is not alive, and kill_session takes the children along") {
+    const auto session = make_session("wait");
+    CHECK(open_if_alive(session.id));
+    const auto held = open_if_alive(session.member);
     REQUIRE(held);
-    kill_family(id);
+    kill_session(session.id, ::getuid());
     CHECK(wait_readable(held.get(), 5000));
-    CHECK(wait_readable(child.pidfd.get(), 5000));
-    CHECK_FALSE(open_if_alive(id)); // a zombie still
-    CHECK(wait_child(child) == 128 + SIGKILL);
-    CHECK_NOTHROW(kill_family(id));
+    CHECK(wait_readable(session.leader.pidfd.get(), 5000));
+    CHECK_FALSE(open_if_alive(session.id)); // a zombie still
+    CHECK(wait_child(session.leader) == 128 + SIGKILL);
+    CHECK_NOTHROW(kill_session(session.id, ::getuid()));
+}
+
+TEST_CASE("kill_session finds who is left when the leader has ended before") {
+    const auto session = make_session("exit 3");
+    const auto held = open_if_alive(session.member);
+    REQUIRE(held);
+    SUBCASE("a zombie") {
+        REQUIRE(wait_readable(session.leader.pidfd.get(), 5000));
+    }
+    SUBCASE("reaped") {
+        REQUIRE(wait_child(session.leader, 5000) == 3);
+    }
+    kill_session(session.id, ::getuid() + 1); // another's processes are no affair of this jail
+    CHECK_FALSE(wait_readable(held.get(), 0));
+    auto other = session.id;
+    other.boot = "an earlier one";
+    kill_session(other, ::getuid());
+    CHECK_FALSE(wait_readable(held.get(), 0));
+    kill_session(session.id, ::getuid());
+    CHECK(wait_readable(held.get(), 5000));
 }

@@ -143,7 +143,10 @@ def test_a_killed_supervisor_takes_everything_along(instance):
 def test_a_dead_bus_is_told(instance, part):
     kill_and_wait(instance.pid(part))
     until(lambda: instance.status()["state"] == "degraded", "degraded")
-    assert instance.status()["problems"] == [f"{part} died: killed by signal 9"]
+    problems = instance.status()["problems"]
+    assert f"{part} died: killed by signal 9" in problems
+    # polkitd leaves when its bus does, maybe a moment before anybody looks.
+    assert all(problem.startswith((part, "polkitd")) for problem in problems), problems
     assert instance.banger("status", check=False).returncode == 1
     refused = instance.banger("start", *instance.start_arguments(), check=False)
     assert refused.returncode == 6 and "stop it first" in refused.stderr

@@ -1,15 +1,26 @@
-// Linked into sanitizer builds only: their options, which no environment can give to a process that clears it.
+// Linked into sanitizer builds only: their options, which no environment can give to a process that clears
+// it.
 
-#if defined(__SANITIZE_ADDRESS__)
-/// LeakSanitizer stops a process inside a private instance for ever at its exit; the unit tests look for leaks.
-extern "C" __attribute__((visibility("default"))) const char* __asan_default_options() {
+#define BANGER_EXPORTED extern "C" __attribute__((visibility("default")))
+
+#if defined(__SANITIZE_ADDRESS__) && !defined(BANGER_LOOK_FOR_LEAKS)
+/// LeakSanitizer spins for ever at the exit of a process inside a private instance; the unit tests look for
+/// leaks.
+BANGER_EXPORTED const char* __asan_default_options() {
     return "detect_leaks=0";
 }
 #endif
 
 #if defined(__SANITIZE_THREAD__)
 /// A race ends the process, so that a test notices it.
-extern "C" __attribute__((visibility("default"))) const char* __tsan_default_options() {
+BANGER_EXPORTED const char* __tsan_default_options() {
     return "halt_on_error=1:second_deadlock_stack=1";
+}
+/// GLib's own locks are futexes that ThreadSanitizer does not see: what GLib allocates and frees by itself is
+/// left out. What its callbacks do is not.
+BANGER_EXPORTED const char* __tsan_default_suppressions() {
+    return "called_from_lib:libglib-2.0.so\ncalled_from_lib:libgio-2.0.so\ncalled_from_lib:libgobject-2.0."
+           "so\n"
+           "called_from_lib:libsoup-3.0.so\n";
 }
 #endif

@@ -2,6 +2,7 @@
 #include "agent/message.hpp"
 #include "agent/protocol.hpp"
 #include "base/names.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,13 +15,6 @@ constexpr size_t max_text = 4096;
 constexpr size_t max_ports = 512;
 
 constexpr std::array<std::string_view, 5> path_types{"none", "file", "directory", "symlink", "other"};
-
-/// Text from the guest, for the owner's terminal: nothing in it that a terminal would obey.
-std::string printable(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; }, '?');
-    return text;
-}
 
 uint64_t count(const Message& message, const char* key) {
     return static_cast<uint64_t>(message.number(key, 0, INT64_MAX, 0));
@@ -78,8 +72,9 @@ std::string encode_error(const Error& error) {
 
 Error parse_error(std::string_view payload) {
     const Message message(payload);
-    return {error_code_named(message.text("code", 64)), printable(message.needed_text("message", max_text)),
-            printable(message.text("hint", max_text))};
+    return {error_code_named(message.text("code", 64)),
+            printable_text(message.needed_text("message", max_text)),
+            printable_text(message.text("hint", max_text))};
 }
 
 std::string encode_done(const TransferSummary& summary) {
@@ -104,8 +99,8 @@ AgentInfo parse_info(std::string_view payload) {
     const Message message(payload);
     AgentInfo info;
     info.version = static_cast<int>(message.needed_number("version", 1, INT32_MAX));
-    info.agent = printable(message.text("agent", 64));
-    info.kernel = printable(message.text("kernel", 128));
+    info.agent = printable_text(message.text("agent", 64));
+    info.kernel = printable_text(message.text("kernel", 128));
     info.ready_ms = count(message, "ready_ms");
     info.uptime_ms = count(message, "uptime_ms");
     info.sessions = count(message, "sessions");
@@ -141,7 +136,7 @@ std::vector<ListeningPort> parse_ports(std::string_view payload) {
             refuse_message("a port is not an object");
         const auto text = [&](const char* key, size_t limit) {
             const auto found = item.find(key);
-            return found == item.end() ? std::string() : printable(text_of(*found, limit, key));
+            return found == item.end() ? std::string() : printable_text(text_of(*found, limit, key));
         };
         const auto number = item.find("port");
         if (number == item.end() || !number->is_number_unsigned() || number->get<uint64_t>() > UINT16_MAX)

@@ -2,9 +2,12 @@
 
 #include "agent/cancel.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <system_error>
 
 namespace banger::agent {
 
@@ -65,15 +68,34 @@ void greet_hybrid(int fd, uint32_t port, Deadline deadline) {
         throw not_listening("the VMM answered something else");
 }
 
-OwnedFd connect_hybrid(const std::string& uds_path, uint32_t port, Deadline deadline, std::stop_token stop) {
-    OwnedFd fd;
-    try {
-        fd = connect_unix(uds_path);
-    } catch (const Error& error) {
-        if (error.code() == ErrorCode::NotAuthorized)
-            throw;
-        throw not_listening(error.message());
+namespace {
+
+/// A VMM that does not take its connections fills its backlog (EAGAIN): asked again until the deadline or
+/// stop.
+OwnedFd connect_in_time(const std::string& uds_path, Deadline deadline, const std::stop_token& stop) {
+    constexpr int between_ms = 10;
+    for (;;) {
+        int error_number = 0;
+        if (auto fd = try_connect_socket_file(uds_path, error_number)) {
+            ::fcntl(fd.get(), F_SETFL, 0); // blocking from here on
+            return fd;
+        }
+        if (error_number == EACCES)
+            throw errno_error("connect to " + uds_path, error_number);
+        if (error_number != EAGAIN)
+            throw not_listening(std::generic_category().message(error_number) + ": " + uds_path);
+        if (stop.stop_requested())
+            throw Error(ErrorCode::Cancelled, "cancelled");
+        if (poll_timeout(deadline) == 0)
+            throw Error(ErrorCode::Timeout, "the VMM does not take connections");
+        ::poll(nullptr, 0, between_ms);
     }
+}
+
+} // namespace
+
+OwnedFd connect_hybrid(const std::string& uds_path, uint32_t port, Deadline deadline, std::stop_token stop) {
+    auto fd = connect_in_time(uds_path, deadline, stop);
     return cancellable(fd.get(), stop, [&] {
         greet_hybrid(fd.get(), port, deadline);
         return std::move(fd);

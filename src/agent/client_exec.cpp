@@ -20,6 +20,10 @@ namespace {
 
 constexpr size_t most_unsent = 256 * 1024;
 constexpr size_t most_unwritten = 256 * 1024;
+/// The agent ends a command that is out of time; this much later the guest counts as hanging.
+constexpr std::chrono::seconds grace{5};
+/// So many signals in a row that end commands, without a sign of the guest: whoever sent them wants out.
+constexpr int patience_in_signals = 3;
 
 /// One of the outputs on the host: what came from the guest and is not written yet. The descriptor may be
 /// shared with others, so it is not made non-blocking: poll(2) says when PIPE_BUF bytes can be written
@@ -74,7 +78,10 @@ public:
         , sinks_{Sink(streams.out), Sink(streams.err)}
         , streams_(streams)
         , signals_(streams.forward_signals, streams.terminal && request.tty)
-        , raw_(streams.terminal && request.tty ? streams.in : -1) {}
+        , raw_(streams.terminal && request.tty ? streams.in : -1) {
+        if (request.timeout_ms > 0)
+            deadline_ = Clock::now() + std::chrono::milliseconds(request.timeout_ms) + grace;
+    }
 
     int run(const ExecRequest& request, std::string_view op_id) {
         stream_.queue(FrameType::Request, encode_request(request, op_id));
@@ -100,8 +107,11 @@ private:
                                    {signals_.fd(), POLLIN, 0}}};
         // Frames that were read but not taken for want of room do not show on the descriptor.
         const bool waiting = take && held_back_;
-        if (::poll(fds.data(), fds.size(), waiting ? 0 : -1) < 0 && errno != EINTR)
+        if (::poll(fds.data(), fds.size(), waiting ? 0 : poll_timeout(deadline_)) < 0 && errno != EINTR)
             throw_errno("poll");
+        if (deadline_ && Clock::now() >= *deadline_)
+            throw Error(ErrorCode::Timeout, "the command's time is up, and the guest does not end it",
+                        "the guest hangs: `banger vm kill` ends it");
         if (fds[1].revents != 0)
             read_input();
         for (size_t i = 0; i < sinks_.size(); i++)
@@ -139,8 +149,13 @@ private:
         const int signal = signals_.take();
         if (signal == SIGWINCH)
             return stream_.queue(FrameType::Resize, encode_resize(terminal_size(streams_.in)));
-        if (signal != 0)
-            stream_.queue(FrameType::Signal, encode_signal(signal_name(signal)));
+        if (signal == SIGWINCH || signal == 0)
+            return;
+        if ((signal == SIGINT || signal == SIGTERM) && ++unanswered_signals_ >= patience_in_signals)
+            throw Error(ErrorCode::Cancelled,
+                        "the guest did not react to " + std::to_string(patience_in_signals) + " signals",
+                        "the command may still run; `banger vm kill` ends its VM");
+        stream_.queue(FrameType::Signal, encode_signal(signal_name(signal)));
     }
 
     void take_frames() {
@@ -162,6 +177,7 @@ private:
     }
 
     void take(const Frame& frame) {
+        unanswered_signals_ = 0;
         switch (frame.type) {
         case FrameType::Started:
             return;
@@ -197,6 +213,8 @@ private:
     uint64_t window_ = stdin_window;
     uint64_t output_ = 0;
     bool held_back_ = false;
+    int unanswered_signals_ = 0;
+    Deadline deadline_;
     std::optional<ExitStatus> exit_;
 };
 

@@ -1,5 +1,7 @@
 #include "base/error.hpp"
 
+#include "base/text.hpp"
+
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -33,7 +35,7 @@ static_assert(in_enum_order(), "the table is indexed by the code");
 
 void keep_first(std::string& field, std::string_view value) {
     if (field.empty())
-        field = value;
+        field = printable_text(value);
 }
 
 void add_line(std::string& text, std::string_view key, std::string_view value) {
@@ -67,6 +69,11 @@ ErrorCode error_code_named(std::string_view name) noexcept {
             return kind.code;
     return ErrorCode::Internal;
 }
+
+Error::Error(ErrorCode code, std::string_view message, std::string_view hint)
+    : code_(code)
+    , message_(printable_text(message))
+    , hint_(printable_text(hint)) {}
 
 Error& Error::at_step(std::string_view step) {
     keep_first(step_, step);

@@ -43,10 +43,8 @@ ErrorCode error_code_named(std::string_view name) noexcept;
 /// A failure, told to people: what failed and why, at which step, what to do next, in which operation.
 class Error : public std::exception {
 public:
-    Error(ErrorCode code, std::string message, std::string hint = {})
-        : code_(code)
-        , message_(std::move(message))
-        , hint_(std::move(hint)) {}
+    /// All texts of an Error are made printable (base/text.hpp), whoever's words are in them.
+    Error(ErrorCode code, std::string_view message, std::string_view hint = {});
 
     ErrorCode code() const noexcept { return code_; }
     const std::string& message() const noexcept { return message_; }

@@ -104,6 +104,29 @@ OwnedFd try_connect_unix(const std::string& path, int& error_number, int socket_
     return {};
 }
 
+OwnedFd open_socket_file(const std::string& path) {
+    auto file = open_file(path, O_PATH | O_NOFOLLOW);
+    struct stat status{};
+    if (::fstat(file.get(), &status) < 0)
+        throw_errno("stat " + path);
+    if (!S_ISSOCK(status.st_mode))
+        throw Error(ErrorCode::FailedPrecondition, path + " is not a socket");
+    return file;
+}
+
+OwnedFd try_connect_socket_file(const std::string& path, int& error_number) {
+    try {
+        const auto file = open_socket_file(path);
+        return try_connect_unix("/proc/self/fd/" + std::to_string(file.get()), error_number, SOCK_NONBLOCK);
+    } catch (const Error& error) {
+        error_number = error.code() == ErrorCode::NotFound             ? ENOENT
+                       : error.code() == ErrorCode::NotAuthorized      ? EACCES
+                       : error.code() == ErrorCode::FailedPrecondition ? ENOTSOCK
+                                                                       : EIO;
+    }
+    return {};
+}
+
 OwnedFd listen_unix(const std::string& path, int backlog) {
     const UnixAddress address(path);
     auto fd = unix_socket();

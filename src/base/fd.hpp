@@ -49,6 +49,12 @@ OwnedFd connect_unix(const std::string& path);
 /// The same without exceptions: an empty descriptor when nobody can be reached there, with errno(3)'s number
 /// in `error_number`. `socket_flags`: such as SOCK_NONBLOCK (a full backlog is EAGAIN then).
 OwnedFd try_connect_unix(const std::string& path, int& error_number, int socket_flags = 0);
+/// The socket of a folder that others write to, for use as /proc/self/fd/N: the last component of `path` must
+/// be a socket itself. An O_PATH descriptor; a symlink or another kind of file is FailedPrecondition.
+OwnedFd open_socket_file(const std::string& path);
+/// try_connect_unix() to what open_socket_file() opens; a full backlog is EAGAIN, and what is no socket
+/// ENOTSOCK.
+OwnedFd try_connect_socket_file(const std::string& path, int& error_number);
 /// Binds and listens on an AF_UNIX stream socket that is born mode 0600 (less the umask). Long paths as in
 /// connect_unix.
 OwnedFd listen_unix(const std::string& path, int backlog = 64);

@@ -123,6 +123,8 @@ struct Launchpad {
     }
 
     void become_user() const {
+        if (spec.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+            fail();
         if (!spec.uid_gid)
             return;
         const auto [uid, gid] = *spec.uid_gid;

@@ -26,7 +26,10 @@ struct ProcessSpec {
     std::vector<int> inherited;
     std::optional<std::pair<unsigned, unsigned>> uid_gid; ///< become this user, with no supplementary groups
     bool new_session = false;                             ///< setsid(2)
-    int parent_death_signal = 0;                          ///< prctl(PR_SET_PDEATHSIG); 0: none
+    /// prctl(PR_SET_NO_NEW_PRIVS), while nobody can trace the child yet: whoever takes it over later cannot
+    /// make it gain privileges by a setuid program.
+    bool no_new_privileges = false;
+    int parent_death_signal = 0; ///< prctl(PR_SET_PDEATHSIG); 0: none
     /// When >= 0: the child waits, before exec, until one byte can be read here; end of file makes it exit.
     /// So a parent can write down who the child is before the child does anything.
     int go_fd = -1;

@@ -20,7 +20,7 @@ struct Foreign {
 constexpr std::string_view not_installed = "is banger installed for this user? to try it: `banger instance "
                                            "start`, then eval \"$(banger instance env)\"";
 
-constexpr std::array<Foreign, 13> foreign{{
+constexpr std::array<Foreign, 14> foreign{{
     {"ServiceUnknown", ErrorCode::Unavailable, not_installed},
     {"NameHasNoOwner", ErrorCode::Unavailable, not_installed},
     {"Disconnected", ErrorCode::Unavailable, "the service ended; its log says why"},
@@ -35,6 +35,9 @@ constexpr std::array<Foreign, 13> foreign{{
     {"UnknownMethod", ErrorCode::Unsupported, "the service is of another version"},
     {"UnknownInterface", ErrorCode::Unsupported, "the service is of another version"},
     {"InvalidArgs", ErrorCode::InvalidArgument, ""},
+    {"Spawn.ChildExited", ErrorCode::Unavailable,
+     "the service ended at its start; the journal says why (in a private instance: log/ in its state "
+     "folder)"},
     {"LimitsExceeded", ErrorCode::Busy, "try again when fewer calls are under way"},
 }};
 

@@ -26,9 +26,14 @@ OwnedFd Options::take_fd(const std::string& key) {
 void Options::finish() const {
     if (values_.empty())
         return;
+    constexpr size_t named = 5;
     std::string keys;
+    size_t count = 0;
     for (const auto& [key, value] : values_)
-        keys += (keys.empty() ? "" : ", ") + key.substr(0, 64);
+        if (count++ < named)
+            keys += (keys.empty() ? "" : ", ") + key.substr(0, 64);
+    if (count > named)
+        keys += " and " + std::to_string(count - named) + " more";
     throw Error(ErrorCode::InvalidArgument, "unknown option: " + keys);
 }
 

@@ -101,9 +101,10 @@ ImageInfo Catalog::image(const std::optional<StoreName>& name) {
     refresh();
     if (const auto* found = pick(images_, name))
         return found->info();
-    throw Error(
-        ErrorCode::NotFound, name ? "there is no image named " + name->str() : "there is no image yet",
-        images_.empty() ? "make one: banger image build bookworm" : "`banger image list` shows the images");
+    throw Error(ErrorCode::NotFound,
+                name ? "there is no image named " + name->str() : "there is no image yet",
+                images_.empty() ? "make one: banger image build bookworm --suite bookworm"
+                                : "`banger image list` shows the images");
 }
 
 KernelInfo Catalog::kernel(const std::optional<StoreName>& name) {
@@ -112,7 +113,7 @@ KernelInfo Catalog::kernel(const std::optional<StoreName>& name) {
         return found->info();
     throw Error(ErrorCode::NotFound,
                 name ? "there is no kernel named " + name->str() : "there is no kernel yet",
-                kernels_.empty() ? "get one: banger kernel import linux-image-cloud-amd64"
+                kernels_.empty() ? "get one: banger kernel import --deb linux-image-cloud-amd64"
                                  : "`banger kernel list` shows the kernels");
 }
 

@@ -29,9 +29,11 @@ off_t words_begin(int fd) {
     return std::max<off_t>(0, ::lseek(fd, 0, SEEK_CUR));
 }
 
-/// What the child wrote there since; the descriptor itself may be write-only.
+/// What the child wrote there since; the descriptor itself may be write-only. O_NONBLOCK: its owner may hold
+/// a lease on the file, for whose end an open would wait (fcntl(2), F_SETLEASE).
 std::string words_since(int fd, off_t begin) {
-    const OwnedFd reader(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY | O_CLOEXEC));
+    const OwnedFd reader(
+        ::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     std::string text(reason_limit, '\0');
     const auto n = reader ? ::pread(reader.get(), text.data(), text.size(), begin) : -1;
     text.resize(n > 0 ? static_cast<size_t>(n) : 0);
@@ -131,10 +133,10 @@ private:
     }
 
     void take_main(int pid) {
-        // The parent is asked after the start time: the process that has this start time is the monitor's
-        // child.
+        // Parent and uid are asked after the start time: the process that has this start time is the
+        // monitor's child, and its owner could signal it as well as the helper can.
         main_ = identify(pid);
-        if (main_.start == 0 || parent_of(pid) != child_.pid)
+        if (main_.start == 0 || parent_of(pid) != child_.pid || uid_of(pid) != static_cast<long>(uid_))
             return wait_for_failure();
         known_(main_);
         write_all(block_.get(), "g", "the jail's release");

@@ -89,6 +89,7 @@ ProcessSpec jail_command(const JailSpec& spec) {
     process.stderr_fd = spec.output_fd;
     process.uid_gid = {spec.uid, spec.gid};
     process.new_session = true;
+    process.no_new_privileges = true;
     process.go_fd = spec.go_fd;
     return process;
 }

@@ -16,6 +16,7 @@ namespace banger::helper {
 namespace {
 
 constexpr std::chrono::seconds kill_patience{10};
+constexpr int guardian_patience_ms = 200;
 
 template <class T, class Body>
 void guarded(const Done<T>& done, Body&& body) noexcept {
@@ -165,8 +166,13 @@ void Machine::await_end(const VmRecord& record, OwnedFd pidfd, const Done<Nothin
 
 void Machine::sweep(const VmRecord& record, const Done<Nothing>& done) {
     workers_.run<Nothing>(
+        record.uid,
         [record] {
-            if (record.vmm && record.vmm->state == VmmState::Launching)
+            // The guardian ends by itself once it has reaped the VMM; stopped or half-made, it does not.
+            const auto guardian = record.vmm ? open_if_alive(record.vmm->monitor) : OwnedFd();
+            if (guardian && record.vmm->state != VmmState::Launching)
+                wait_readable(guardian.get(), guardian_patience_ms);
+            if (record.vmm)
                 kill_session(record.vmm->monitor, record.uid);
             kill_jail_members(record.uid, jail_name(record.uid, record.vm));
             return Nothing{};
@@ -186,6 +192,7 @@ void Machine::remove_jail(const VmRecord& before, const Turn& turn, const Done<N
     record.jail = Step::Removing; // a record without a jail may still have a folder; removal is idempotent
     ledger_.put(record);
     workers_.run<Nothing>(
+        record.uid,
         [name = jail_name(record.uid, record.vm)] {
             remove_jail_folder(name);
             return Nothing{};
@@ -215,7 +222,7 @@ void Machine::watch(const VmRecord& record) {
         entry.id = id;
         entry.pidfd = std::move(pidfd);
         entry.ended = FdWatch(entry.pidfd.get(), [this, key] {
-            ended(key);
+            watched_ended(key);
             return false;
         });
         return;
@@ -223,17 +230,30 @@ void Machine::watch(const VmRecord& record) {
     ended(key);
 }
 
+/// The guardian may end before the VMM does: then the VMM is watched on.
+void Machine::watched_ended(const VmKey& key) {
+    const auto* record = ledger_.vm(key.first, VmId::parse(key.second));
+    if (record && record->vmm && record->vmm->main && open_if_alive(*record->vmm->main)) {
+        reap(key);
+        return watch(*record);
+    }
+    ended(key);
+}
+
+/// Of the helper's own children: takes the exit status, so that no zombie stays.
+void Machine::reap(const VmKey& key) {
+    const auto found = watched_.find(key);
+    int status = 0;
+    if (found != watched_.end() && ::waitpid(found->second.id.pid, &status, WNOHANG) == found->second.id.pid)
+        log::info("a VMM has ended with status " + std::to_string(shell_status(status)),
+                  {{"VM_ID", key.second}, {"OWNER_UID", std::to_string(key.first)}});
+}
+
 /// Writes down that a VMM has exited, and reaps it if it is the helper's child.
 void Machine::ended(const VmKey& key) {
     try {
-        if (const auto found = watched_.find(key); found != watched_.end()) {
-            wait_readable(found->second.pidfd.get(), 1000); // the guardian follows the VMM at once
-            int status = 0;
-            if (::waitpid(found->second.id.pid, &status, WNOHANG) == found->second.id.pid)
-                log::info("a VMM has ended with status " + std::to_string(shell_status(status)),
-                          {{"VM_ID", key.second}, {"OWNER_UID", std::to_string(key.first)}});
-            watched_.erase(found);
-        }
+        reap(key);
+        watched_.erase(key);
         const auto* known = ledger_.vm(key.first, VmId::parse(key.second));
         if (!known || !known->vmm || known->vmm->state == VmmState::Exited)
             return;

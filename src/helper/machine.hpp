@@ -71,6 +71,8 @@ private:
     void sweep(const VmRecord& record, const Done<Nothing>& done);
     void remove_jail(const VmRecord& record, const Turn& turn, const Done<Nothing>& done);
     void watch(const VmRecord& record);
+    void watched_ended(const VmKey& key);
+    void reap(const VmKey& key);
     void ended(const VmKey& key);
     void mend_vm(VmRecord record);
 

@@ -121,6 +121,7 @@ void Machine::launch(const install::Owner& owner, Launch request, const Turn& tu
         LaunchSteps{owner, std::move(request), record, turn, done, nullptr, current_op_id()});
     // What an earlier life left in the jail goes first.
     workers_.run<Nothing>(
+        owner.uid,
         [uid = owner.uid, name = jail_name(owner.uid, steps->request.vm)] {
             kill_jail_members(uid, name);
             remove_jail_folder(name);
@@ -195,6 +196,7 @@ void Machine::launched(const std::shared_ptr<LaunchSteps>& steps, Outcome<Proces
 void Machine::undo_launch(const std::shared_ptr<LaunchSteps>& steps, const Error& error) {
     steps->progress.reset();
     workers_.run<Nothing>(
+        steps->record.uid,
         [uid = steps->record.uid, name = jail_name(steps->record.uid, steps->record.vm)] {
             kill_jail_members(uid, name);
             remove_jail_folder(name);

@@ -21,6 +21,12 @@ void guarded(const Done<T>& done, Body&& body) noexcept {
     }
 }
 
+/// Of the names that tap_name() makes; other links may begin alike.
+bool is_tap_name(const std::string& name) {
+    return name.size() == 15 && name.starts_with("btap-") &&
+           name.find_first_not_of("0123456789abcdef", 5) == name.npos;
+}
+
 Error failed(const std::string& what) {
     return {ErrorCode::FailedPrecondition, what};
 }
@@ -118,6 +124,7 @@ void Network::ensure_bridge(uint32_t uid, const EnsureBridge& request, const Tur
     if (is_new)
         ledger_.put(BridgeRecord{uid, request.bridge, request.address, Step::Making});
     workers_.run<Nothing>(
+        uid,
         [request, is_new] {
             try {
                 make_bridge(request.bridge, request.address);
@@ -156,6 +163,7 @@ void Network::perform(const Grant<Action::Network>& grant, const DeleteBridge& r
             record.step = Step::Removing;
             ledger_.put(record);
             workers_.run<Nothing>(
+                owner.uid,
                 [name = request.bridge.str()] {
                     remove_link(name, "bridge");
                     return Nothing{};
@@ -205,6 +213,7 @@ void Network::create_tap(const install::Owner& owner, const CreateTap& request, 
     record.tap = TapRecord{name, request.bridge, Step::Making};
     ledger_.put(record);
     workers_.run<TapName>(
+        owner.uid,
         [name, owner, bridge_name = request.bridge] {
             try {
                 make_tap(name, owner, bridge_name);
@@ -245,6 +254,7 @@ void Network::remove_tap(const VmRecord& before, const Done<Nothing>& done) {
     record.tap->step = Step::Removing;
     ledger_.put(record);
     workers_.run<Nothing>(
+        record.uid,
         [name = record.tap->name.str()] {
             remove_link(name, "tun");
             return Nothing{};
@@ -285,9 +295,7 @@ void Network::mend_taps() {
         ledger_.put(record);
     }
     for (const auto& name : links::names_of_kind("tun")) {
-        if (!name.starts_with("btap-") || name.size() != 15)
-            continue;
-        if (ledger_.tap_holder(TapName::parse(name)))
+        if (!is_tap_name(name) || ledger_.tap_holder(TapName::parse(name)))
             continue;
         log::warning("removing the tap " + name + ", which no record knows");
         remove_link(name, "tun");

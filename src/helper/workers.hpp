@@ -1,10 +1,12 @@
-// Slow kernel work beside the loop: a few threads at most, the rest waits in line.
+// Slow kernel work beside the loop: a few threads at most, and of these a few for each owner; the rest waits
+// in line.
 #pragma once
 
 #include "base/loop.hpp"
 #include "base/op_id.hpp"
 
-#include <deque>
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <list>
 
@@ -16,43 +18,67 @@ public:
     explicit Workers(Loop& loop)
         : loop_(loop) {}
 
-    /// `work` on a thread, under the operation id of this moment; then `done` in the loop. Dropping the
-    /// Workers waits for what runs, and forgets what waits.
+    /// `work` on a thread, for the owner `uid`, under the operation id of this moment; then `done` in the
+    /// loop. Dropping the Workers waits for what runs, and forgets what waits.
     template <class T>
-    void run(std::function<T()> work, std::function<void(Outcome<T>)> done) {
-        waiting_.push_back([this, work = std::move(work), done = std::move(done), op = current_op_id()] {
-            const auto place = running_.emplace(running_.end());
-            *place = Worker::start<T>(
-                loop_,
-                [work, op](const std::stop_token&) {
-                    const OpScope scope(op);
-                    return work();
-                },
-                [this, place, done, op](Outcome<T> outcome) {
-                    running_.erase(place);
-                    next();
-                    const OpScope scope(op);
-                    done(std::move(outcome));
-                });
-        });
+    void run(uint32_t uid, std::function<T()> work, std::function<void(Outcome<T>)> done) {
+        waiting_.push_back(
+            {uid, [this, uid, work = std::move(work), done = std::move(done), op = current_op_id()] {
+                 const auto place = running_.emplace(running_.end());
+                 place->uid = uid;
+                 place->worker = Worker::start<T>(
+                     loop_,
+                     [work, op](const std::stop_token&) {
+                         const OpScope scope(op);
+                         return work();
+                     },
+                     [this, place, done, op](Outcome<T> outcome) {
+                         running_.erase(place);
+                         next();
+                         const OpScope scope(op);
+                         done(std::move(outcome));
+                     });
+             }});
         next();
     }
     size_t busy() const noexcept { return running_.size() + waiting_.size(); }
 
 private:
-    static constexpr size_t most = 4;
+    static constexpr size_t most = 16;
+    static constexpr size_t most_per_owner = 3; ///< five owners who stall theirs leave one to the others
 
+    struct Waiting {
+        uint32_t uid;
+        std::function<void()> start;
+    };
+    struct Running {
+        uint32_t uid = 0;
+        Worker worker;
+    };
+
+    bool may_start(uint32_t uid) const {
+        return running_.size() < most &&
+               static_cast<size_t>(std::count_if(
+                   running_.begin(), running_.end(), [uid](const Running& one) { return one.uid == uid; })) <
+                   most_per_owner;
+    }
+    /// The first of those who may, as often as there is one.
     void next() {
-        while (running_.size() < most && !waiting_.empty()) {
-            const auto start = std::move(waiting_.front());
-            waiting_.pop_front();
+        for (auto first = waiting_.begin(); first != waiting_.end();) {
+            if (!may_start(first->uid)) {
+                ++first;
+                continue;
+            }
+            const auto start = std::move(first->start);
+            waiting_.erase(first);
             start();
+            first = waiting_.begin();
         }
     }
 
     Loop& loop_;
-    std::list<Worker> running_;
-    std::deque<std::function<void()>> waiting_;
+    std::list<Running> running_;
+    std::list<Waiting> waiting_;
 };
 
 } // namespace banger::helper

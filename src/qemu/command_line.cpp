@@ -111,9 +111,13 @@ private:
         const Json raw{{"driver", "raw"}, {"node-name", node},  {"file", file},
                        {"cache", cache},  {"discard", "unmap"}, {"read-only", read_only}};
         add({"-blockdev", raw.dump()});
+        // QEMU's default is to stop the guest, silently, when the host's disk is full; Firecracker, and a
+        // disk that breaks, give the guest an error.
         add_device({{"driver", "virtio-blk-device"},
                     {"id", "blk-" + drive.drive_id},
                     {"drive", node},
+                    {"werror", "report"},
+                    {"rerror", "report"},
                     {"serial", drive.drive_id.substr(0, 20)}});
     }
 

@@ -3,13 +3,10 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 
-#include <fcntl.h>
 #include <gio/gunixsocketaddress.h>
 #include <libsoup/soup.h>
-#include <sys/un.h>
 
 #include <algorithm>
-#include <filesystem>
 
 namespace banger::vmm {
 
@@ -116,17 +113,15 @@ Source start_deadline(GMainContext* context, Deadline deadline, Flight& flight) 
     return source;
 }
 
-/// The address of the socket; where the path does not fit into sun_path (unix(7)), through a descriptor of
-/// its folder.
-Ref<GSocketAddress> make_address(const std::string& path, OwnedFd& folder) {
-    auto name = path;
-    if (name.size() >= sizeof(sockaddr_un::sun_path)) {
-        const std::filesystem::path whole(path);
-        folder = open_file(whole.parent_path().string(), O_PATH | O_DIRECTORY);
-        name = "/proc/self/fd/" + std::to_string(folder.get()) + "/" + whole.filename().string();
+/// The address of the socket through a descriptor of it: the VMM writes to its folder and might put a symlink
+/// there, and the path may not fit into sun_path (unix(7)).
+Ref<GSocketAddress> make_address(const std::string& path, OwnedFd& file) {
+    try {
+        file = open_socket_file(path);
+    } catch (const Error& error) {
+        throw Error(ErrorCode::Unavailable, "the VMM's API: " + error.message());
     }
-    if (name.size() >= sizeof(sockaddr_un::sun_path))
-        throw Error(ErrorCode::InvalidArgument, "socket name too long: " + path);
+    const auto name = "/proc/self/fd/" + std::to_string(file.get());
     return Ref<GSocketAddress>(g_unix_socket_address_new(name.c_str()));
 }
 
@@ -144,11 +139,11 @@ Ref<GSocketAddress> make_address(const std::string& path, OwnedFd& folder) {
 
 struct HttpConnection::Session {
     Context context{g_main_context_new()};
-    OwnedFd folder;
+    OwnedFd socket_file;
     Ref<SoupSession> session;
 
     explicit Session(const std::string& path) {
-        const auto address = make_address(path, folder);
+        const auto address = make_address(path, socket_file);
         const AsThreadDefault scope(context.get());
         session.reset(soup_session_new_with_options("remote-connectable", address.get(), "max-conns", 1,
                                                     "max-conns-per-host", 1, "timeout", 0, "idle-timeout", 0,

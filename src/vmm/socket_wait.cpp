@@ -26,7 +26,7 @@ bool may_come(int error_number) {
 
 bool answers(const std::string& path) {
     int error_number = 0;
-    if (try_connect_unix(path, error_number))
+    if (try_connect_socket_file(path, error_number))
         return true;
     if (!may_come(error_number))
         throw errno_error("connect to " + path, error_number);

@@ -13,6 +13,16 @@ namespace banger {
 
 namespace {
 
+/// When the writer has failed, mmdebstrap finds its pipe broken; that error is not the cause.
+bool only_complains_of_us(std::string_view errors) {
+    for (size_t at = 0; (at = errors.find("E: ", at)) != errors.npos; ++at) {
+        const auto line = errors.substr(at, errors.find('\n', at) - at);
+        if (line.find("Broken pipe") == line.npos)
+            return false;
+    }
+    return true;
+}
+
 constexpr const char* dpkg_status = "var/lib/dpkg/status";
 
 /// Runs mmdebstrap into `<staging>/rootfs.ext4`.
@@ -33,7 +43,7 @@ AssembledImage bootstrap_into(const Staging& staging, const Bootstrap& what, Boo
     }
     throw_if_stopped(stop);
     if (failure && run.errors().find("creating tarball") != std::string::npos &&
-        run.errors().find("E: ") == std::string::npos)
+        only_complains_of_us(run.errors()))
         std::rethrow_exception(failure); // the writer's own: a full image, a full disk
     // A tar that is cut short is only the consequence when mmdebstrap itself failed.
     if (run.wait() != 0)

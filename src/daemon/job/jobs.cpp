@@ -61,7 +61,7 @@ void Jobs::ended(Job& job) {
     });
 }
 
-void Jobs::forget(const std::string& id) {
+void Jobs::forget(std::string id) { // by value: it may be an element of what it is removed from
     finished_.remove(id);
     jobs_.erase(id);
     if (finished_.empty())

@@ -33,7 +33,7 @@ public:
 
 private:
     void ended(Job& job);
-    void forget(const std::string& id);
+    void forget(std::string id);
 
     struct Kept {
         std::shared_ptr<Job> job;

@@ -1,6 +1,7 @@
 #include "daemon/vm/console.hpp"
 
 #include "base/fd.hpp"
+#include "base/text.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -23,8 +24,8 @@ std::string read_tail(const std::string& path) {
     std::string text(static_cast<size_t>(std::min(size, tail_bytes)), '\0');
     const auto n = ::pread(file.get(), text.data(), text.size(), size - static_cast<off_t>(text.size()));
     text.resize(n < 0 ? 0 : static_cast<size_t>(n));
-    std::erase_if(text, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
-    return text;
+    std::erase(text, '\r'); // a serial line ends its lines with both
+    return printable_text(text);
 }
 
 } // namespace

@@ -86,7 +86,7 @@ private:
 
 OwnedFd connect_now(const std::string& vsock_socket) {
     int error_number = 0;
-    auto socket = try_connect_unix(vsock_socket, error_number, SOCK_NONBLOCK);
+    auto socket = try_connect_socket_file(vsock_socket, error_number);
     if (!socket)
         throw Error(ErrorCode::Unavailable,
                     "cannot connect to the VM: " + std::string(std::strerror(error_number)),

@@ -121,6 +121,23 @@ TEST_CASE("sockets under paths longer than sun_path holds") {
     CHECK(code_of([&] { listen_unix(folder + "/" + std::string(120, 's')); }) == "InvalidArgument");
 }
 
+TEST_CASE("a socket file is the socket itself, never what a link there points to") {
+    const Scratch scratch;
+    const auto listener = listen_unix(scratch / "s", 0);
+    int error_number = 0;
+    const auto client = try_connect_socket_file(scratch / "s", error_number);
+    CHECK(client);
+    CHECK(error_number == 0);
+    REQUIRE(::symlink((scratch / "s").c_str(), (scratch / "link").c_str()) == 0);
+    CHECK_FALSE(try_connect_socket_file(scratch / "link", error_number));
+    CHECK(error_number == ENOTSOCK);
+    CHECK_FALSE(try_connect_socket_file(scratch / "absent", error_number));
+    CHECK(error_number == ENOENT);
+    while (try_connect_socket_file(scratch / "s", error_number).release() >= 0) {
+    }
+    CHECK(error_number == EAGAIN); // a full backlog does not block
+}
+
 TEST_CASE("connecting to nothing and binding twice are errors") {
     const Scratch scratch;
     CHECK(code_of([&] { connect_unix(scratch / "absent"); }) == "NotFound");

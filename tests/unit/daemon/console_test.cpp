@@ -33,9 +33,9 @@ TEST_CASE("the last lines of a text") {
     CHECK(last_lines("a", 0).empty());
 }
 
-TEST_CASE("what a terminal would obey is taken out of a console") {
+TEST_CASE("what a terminal would obey is replaced in a console") {
     const Log log("one\r\n\x1b[31mtwo\x7f\n");
-    CHECK(console_tail(log.path) == "one\n[31mtwo");
+    CHECK(console_tail(log.path) == "one\n?[31mtwo?");
     CHECK(console_tail("/nonexistent/console.log").empty());
 }
 

@@ -1,0 +1,45 @@
+#include "base/error.hpp"
+#include "install/digest.hpp"
+#include "install/install.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace banger::install {
+
+std::vector<FileStatus> file_states(const Tree& tree, const Metadata& metadata) {
+    std::vector<FileStatus> states;
+    for (const auto& record : metadata.files) {
+        const auto current = tree.look(record.path);
+        states.push_back({record.path, !current                                                ? "missing"
+                                       : current->regular && sha256(current->content) == record.sha256 ? "ok"
+                                                                                                : "changed"});
+    }
+    return states;
+}
+
+StatusReport status(const std::string& root) {
+    const Tree tree(root);
+    StatusReport report;
+    try {
+        report.metadata = read_metadata(tree.at(metadata_path));
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::NotFound)
+            throw;
+        return report;
+    }
+    report.installed = true;
+    for (auto& file : file_states(tree, report.metadata))
+        if (file.state != "ok")
+            report.files.push_back(std::move(file));
+    report.interrupted = std::any_of(report.metadata.files.begin(), report.metadata.files.end(),
+                                     [](const auto& file) { return !file.previous.empty(); });
+    if (tree.is_system() && booted_with_systemd())
+        report.helper = Systemd().state(helper_unit_name);
+    if (tree.is_system() && ::geteuid() == 0)
+        report.vms = known_vms();
+    return report;
+}
+
+} // namespace banger::install

@@ -56,6 +56,7 @@ Action system_install(CLI::App& app, Invocation& invocation);
 Action system_status(CLI::App& app, Invocation& invocation);
 Action system_restart(CLI::App& app, Invocation& invocation);
 Action system_uninstall(CLI::App& app, Invocation& invocation);
+Action doctor(CLI::App& app, Invocation& invocation);
 Action version(CLI::App& app, Invocation& invocation);
 
 /// All commands, in the order of the help.

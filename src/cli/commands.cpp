@@ -24,6 +24,7 @@ const std::vector<Command>& commands() {
         {"system", "restart", "Restart the root helper (root)", system_restart},
         {"system", "uninstall", "Remove what install made (root)", system_uninstall},
         {"", "ps", "List running VMs", vm_list},
+        {"", "doctor", "Is this host fit, and the installation as promised", doctor},
         {"", "version", "Show the versions of banger's parts", version},
     };
     return table;

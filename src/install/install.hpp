@@ -53,7 +53,7 @@ std::vector<std::string> restart(bool daemons);
 
 struct FileStatus {
     std::string path;
-    std::string state; ///< ok, changed, missing
+    std::string state; ///< ok, changed, missing, unreadable (to the caller)
 };
 
 struct StatusReport {

@@ -77,9 +77,9 @@ std::vector<WantedFile> wanted_files(const Metadata& metadata) {
                   render_manager_activation(bindir, true)),
         in_system("/usr/share/polkit-1/actions", polkit_policy_name, "/usr/share/polkit-1/actions",
                   render_polkit_policy()),
-        in_system("/etc/polkit-1/rules.d", polkit_rules_name, "/etc/polkit-1/rules.d", render_polkit_rules(metadata)),
+        {"/etc/polkit-1/rules.d/" + std::string(polkit_rules_name), {}, render_polkit_rules(metadata)},
         // The last: with it owners can call the helper.
-        in_system("/etc/dbus-1/system.d", bus_policy_name, "/etc/dbus-1/system.d", render_bus_policy(metadata)),
+        {"/etc/dbus-1/system.d/" + std::string(bus_policy_name), {}, render_bus_policy(metadata)},
     };
 }
 
@@ -111,9 +111,8 @@ Plan make_plan(const Tree& tree, const Metadata& before, Metadata after, const P
     for (const auto& file : wanted) {
         auto change = compare(tree, before, file, overwrite);
         const auto* record = before.file(file.path);
-        // polkit's actions have one place for packages and installs alike: whose the file is, the record tells.
-        const bool found = change.kind == ChangeKind::Unchanged && !record && file.path == file.vendor &&
-                           file.content == render_polkit_policy();
+        // Some have one place for packages and installs alike: whose the file is, the record tells.
+        const bool found = change.kind == ChangeKind::Unchanged && !record && file.path == file.vendor;
         if (change.kind == ChangeKind::Packaged || (change.kind == ChangeKind::Remove))
             plan.after.files.push_back({file.vendor, sha256(file.content), {}, false});
         else if (change.kind == ChangeKind::Keep && record)

@@ -59,15 +59,20 @@ Programs find_programs(const Tree& tree) {
     return found;
 }
 
+std::string distrust_file(const Tree& tree, const std::string& path) {
+    struct stat status{};
+    if (::lstat(tree.at(path).c_str(), &status) < 0)
+        return path + ": " + std::strerror(errno);
+    return trouble_with(status, path, false);
+}
+
 std::string distrust(const Tree& tree, const std::string& path) {
     for (const auto* folder : hidden)
         if (tree.is_system() && path.starts_with(std::string(folder) + "/"))
             return path + " lies below " + folder + ", which the units hide from the programs they start";
-    struct stat status{};
-    if (::lstat(tree.at(path).c_str(), &status) < 0)
-        return path + ": " + std::strerror(errno);
-    if (auto trouble = trouble_with(status, path, false); !trouble.empty())
+    if (auto trouble = distrust_file(tree, path); !trouble.empty())
         return trouble;
+    struct stat status{};
     // A folder that somebody else can write lets them put another program in place.
     for (auto folder = std::filesystem::path(path).parent_path();; folder = folder.parent_path()) {
         if (::stat(tree.at(folder.string()).c_str(), &status) < 0)

@@ -22,6 +22,9 @@ Programs find_programs(const Tree& tree);
 /// well.
 std::string distrust(const Tree& tree, const std::string& path);
 
+/// The same for the file alone.
+std::string distrust_file(const Tree& tree, const std::string& path);
+
 /// Throws FailedPrecondition for the first that is not to be trusted.
 void require_trusted(const Tree& tree, const std::vector<std::string>& paths);
 

@@ -8,14 +8,27 @@
 
 namespace banger::install {
 
+namespace {
+
+std::string file_state(const Tree& tree, const InstalledFile& record) {
+    try {
+        const auto current = tree.look(record.path);
+        if (!current)
+            return "missing";
+        return current->regular && sha256(current->content) == record.sha256 ? "ok" : "changed";
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::NotAuthorized)
+            throw;
+        return "unreadable"; // polkit's rules are, to most accounts
+    }
+}
+
+} // namespace
+
 std::vector<FileStatus> file_states(const Tree& tree, const Metadata& metadata) {
     std::vector<FileStatus> states;
-    for (const auto& record : metadata.files) {
-        const auto current = tree.look(record.path);
-        states.push_back({record.path, !current                                                ? "missing"
-                                       : current->regular && sha256(current->content) == record.sha256 ? "ok"
-                                                                                                : "changed"});
-    }
+    for (const auto& record : metadata.files)
+        states.push_back({record.path, file_state(tree, record)});
     return states;
 }
 
@@ -31,7 +44,7 @@ StatusReport status(const std::string& root) {
     }
     report.installed = true;
     for (auto& file : file_states(tree, report.metadata))
-        if (file.state != "ok")
+        if (file.state != "ok" && file.state != "unreadable")
             report.files.push_back(std::move(file));
     report.interrupted = std::any_of(report.metadata.files.begin(), report.metadata.files.end(),
                                      [](const auto& file) { return !file.previous.empty(); });

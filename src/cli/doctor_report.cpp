@@ -11,8 +11,8 @@ namespace {
 using doctor::Verdict;
 
 std::string count(const doctor::Checks& checks, Verdict verdict, const std::string& word) {
-    const auto n =
-        std::count_if(checks.begin(), checks.end(), [&](const auto& check) { return check.verdict == verdict; });
+    const auto n = std::count_if(checks.begin(), checks.end(),
+                                 [&](const auto& check) { return check.verdict == verdict; });
     return std::to_string(n) + " " + word;
 }
 
@@ -25,8 +25,8 @@ std::string doctor_text(const doctor::Checks& checks) {
         if (!check.advice.empty() && check.verdict != Verdict::Pass)
             text += "      " + safe_text(check.advice, false) + "\n";
     }
-    return text + "\n" + count(checks, Verdict::Pass, "passed") + ", " + count(checks, Verdict::Warn, "warnings") + ", " +
-           count(checks, Verdict::Fail, "failed") + "\n";
+    return text + "\n" + count(checks, Verdict::Pass, "passed") + ", " +
+           count(checks, Verdict::Warn, "warnings") + ", " + count(checks, Verdict::Fail, "failed") + "\n";
 }
 
 Json doctor_json(const doctor::Checks& checks) {

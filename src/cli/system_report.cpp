@@ -40,7 +40,8 @@ std::string install_text(const install::InstallReport& report, bool dry_run) {
     if (dry_run)
         return text + (report.plan.changes_anything() ? "" : "Nothing would be changed.\n");
     if (!report.plan.changes_anything())
-        return text + "Nothing to change: banger " + report.plan.after.version + " is installed for " + owners + ".\n";
+        return text + "Nothing to change: banger " + report.plan.after.version + " is installed for " +
+               owners + ".\n";
     return text + "banger " + report.plan.after.version + " is installed for " + owners + ".\n";
 }
 
@@ -67,9 +68,10 @@ std::string uninstall_text(const install::UninstallReport& report, bool purge) {
         text += "kept     " + safe_text(path, false) + ", which was changed by hand\n";
     if (report.ended_vms > 0)
         text += std::to_string(report.ended_vms) + " running VM(s) were ended\n";
-    text += report.was_installed ? "banger is not installed any more. Its programs stay, until they are removed as they "
-                                   "came: by the package manager, or by hand.\n"
-                                 : "banger was not installed.\n";
+    text += report.was_installed
+                ? "banger is not installed any more. Its programs stay, until they are removed as they "
+                  "came: by the package manager, or by hand.\n"
+                : "banger was not installed.\n";
     if (!report.data.empty()) {
         text += "What its owners have is left to them:\n";
         for (const auto& path : report.data)
@@ -90,7 +92,8 @@ Json uninstall_json(const install::UninstallReport& report) {
 
 std::string system_status_text(const install::StatusReport& report) {
     if (!report.installed)
-        return "banger is not installed on this system: `banger system install --owner USER`, as root, does that.\n";
+        return "banger is not installed on this system: `banger system install --owner USER`, as root, does "
+               "that.\n";
     std::vector<std::pair<std::string, std::string>> lines{
         {"state", has_failed(report) ? "degraded" : "installed"},
         {"version", report.metadata.version},

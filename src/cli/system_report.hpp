@@ -15,8 +15,8 @@ Json uninstall_json(const install::UninstallReport& report);
 std::string system_status_text(const install::StatusReport& report);
 Json system_status_json(const install::StatusReport& report);
 
-/// 0: installed and as it was left; 1: something is not; 3: not installed (the LSB's number for "not running", as in
-/// systemctl(1)).
+/// 0: installed and as it was left; 1: something is not; 3: not installed (the LSB's number for "not
+/// running", as in systemctl(1)).
 int system_status_exit(const install::StatusReport& report);
 
 } // namespace banger::cli

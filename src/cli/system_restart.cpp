@@ -7,7 +7,8 @@ namespace banger::cli {
 
 Action system_restart(CLI::App& app, Invocation& invocation) {
     auto daemons = std::make_shared<bool>(false);
-    app.add_flag("--daemons", *daemons, "Also end the owners' daemons; the bus starts them when they are called");
+    app.add_flag("--daemons", *daemons,
+                 "Also end the owners' daemons; the bus starts them when they are called");
     return [&invocation, daemons] {
         const auto notes = install::restart(*daemons);
         std::string text;

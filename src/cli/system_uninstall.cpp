@@ -7,7 +7,8 @@ namespace banger::cli {
 
 Action system_uninstall(CLI::App& app, Invocation& invocation) {
     auto options = std::make_shared<install::UninstallOptions>();
-    app.add_flag("--purge", options->purge, "Also /etc/banger, /var/lib/banger, /run/banger, and changed files");
+    app.add_flag("--purge", options->purge,
+                 "Also /etc/banger, /var/lib/banger, /run/banger, and changed files");
     app.add_flag("--force", options->force, "Although VMs run: they are killed");
     app.add_option("--root", options->root, "Remove what was installed below this folder")->type_name("DIR");
     return [&invocation, options] {

@@ -19,14 +19,15 @@ namespace {
 constexpr uint64_t comfortable_space = uint64_t{4} << 30;
 constexpr unsigned needed_ids = 65536;
 
-/// Has `account` a line with that many ids in /etc/subuid or /etc/subgid: NAME-OR-UID:FIRST:COUNT (subuid(5))?
+/// Has `account` a line with that many ids in /etc/subuid or /etc/subgid: NAME-OR-UID:FIRST:COUNT
+/// (subuid(5))?
 bool has_subordinate_ids(const std::string& text, const std::string& account, unsigned uid) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
         std::istringstream fields(line);
         std::string name, first, count;
-        if (std::getline(fields, name, ':') && std::getline(fields, first, ':') && std::getline(fields, count) &&
-            (name == account || name == std::to_string(uid)) &&
+        if (std::getline(fields, name, ':') && std::getline(fields, first, ':') &&
+            std::getline(fields, count) && (name == account || name == std::to_string(uid)) &&
             std::strtoul(count.c_str(), nullptr, 10) >= needed_ids)
             return true;
     }
@@ -42,9 +43,11 @@ void check_subordinate_ids(Checks& checks) {
         if (has_subordinate_ids(text, account, ::getuid()))
             checks.push_back({id, Verdict::Pass, account + " has subordinate ids in " + path});
         else
-            checks.push_back({id, Verdict::Warn, account + " has no 65536 subordinate ids in " + path +
-                                                     ": images cannot be built with their owners right",
-                              "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + account});
+            checks.push_back(
+                {id, Verdict::Warn,
+                 account + " has no 65536 subordinate ids in " + path +
+                     ": images cannot be built with their owners right",
+                 "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + account});
     }
 }
 
@@ -57,7 +60,8 @@ void check_private(Checks& checks, const std::string& id, const std::string& pat
         return;
     }
     if (!S_ISDIR(status.st_mode) || status.st_uid != ::getuid())
-        checks.push_back({id, Verdict::Fail, path + " is no folder of yours", "find out who made it, and remove it"});
+        checks.push_back(
+            {id, Verdict::Fail, path + " is no folder of yours", "find out who made it, and remove it"});
     else if (status.st_mode & 077)
         checks.push_back({id, Verdict::Warn, path + " is open to others", "chmod 700 " + path,
                           [path] { ensure_private_directory(path, ::getuid()); }});
@@ -74,7 +78,8 @@ void check_space(Checks& checks) {
     if (free >= comfortable_space)
         checks.push_back({"account.space", Verdict::Pass, human_size(free) + " are free at " + folder});
     else
-        checks.push_back({"account.space", Verdict::Warn, "only " + human_size(free) + " are free at " + folder,
+        checks.push_back({"account.space", Verdict::Warn,
+                          "only " + human_size(free) + " are free at " + folder,
                           "free some: images and disks have gigabytes"});
 }
 
@@ -87,8 +92,10 @@ Checks check_account() {
     guarded(checks, "account.ids", Verdict::Warn, [&] { check_subordinate_ids(checks); });
     guarded(checks, "account.runtime", Verdict::Warn,
             [&] { check_private(checks, "account.runtime", xdg_runtime_dir()); });
-    guarded(checks, "account.data", Verdict::Warn, [&] { check_private(checks, "account.data", xdg_data_dir()); });
-    guarded(checks, "account.state", Verdict::Warn, [&] { check_private(checks, "account.state", xdg_state_dir()); });
+    guarded(checks, "account.data", Verdict::Warn,
+            [&] { check_private(checks, "account.data", xdg_data_dir()); });
+    guarded(checks, "account.state", Verdict::Warn,
+            [&] { check_private(checks, "account.state", xdg_state_dir()); });
     guarded(checks, "account.space", Verdict::Warn, [&] { check_space(checks); });
     return checks;
 }

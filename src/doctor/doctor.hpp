@@ -1,5 +1,5 @@
-// The checks, by what they look at. None of them changes anything; each is quick, and none throws: what cannot be looked at is
-// a finding too.
+// The checks, by what they look at. None of them changes anything; each is quick, and none throws: what
+// cannot be looked at is a finding too.
 #pragma once
 
 #include "doctor/check.hpp"
@@ -14,8 +14,8 @@ Checks check_host();
 /// The same, of the caller's own account: folders, subordinate ids.
 Checks check_account();
 
-/// The system install's own record; nothing when there is none, or it cannot be trusted, which `checks` then tells. Outside
-/// of a system install one warning stands for all promises that do not hold there.
+/// The system install's own record; nothing when there is none, or it cannot be trusted, which `checks` then
+/// tells. Outside of a system install one warning stands for all promises that do not hold there.
 std::optional<install::Metadata> check_metadata(Checks& checks);
 /// Files as the install left them, programs and folders root's alone.
 Checks check_files(const install::Metadata& metadata);

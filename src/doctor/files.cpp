@@ -34,7 +34,8 @@ void check_recorded(const install::Metadata& metadata, Checks& checks) {
     size_t well = 0;
     for (const auto& file : install::file_states(install::Tree(), metadata)) {
         if (file.state == "unreadable")
-            checks.push_back({"install.file", Verdict::Info, file.path + " cannot be read by you; root's doctor looks at it"});
+            checks.push_back({"install.file", Verdict::Info,
+                              file.path + " cannot be read by you; root's doctor looks at it"});
         well += file.state == "ok" ? 1 : 0;
         if (file.state == "ok" || file.state == "unreadable")
             continue;
@@ -43,12 +44,14 @@ void check_recorded(const install::Metadata& metadata, Checks& checks) {
         const bool ours = record && record->written;
         checks.push_back({"install.file", Verdict::Fail,
                           file.path + (missing ? " is missing" : " is not as it was installed"),
-                          missing || !ours ? mend_advice
-                                           : "look at what was changed; `banger system install --overwrite`, as root, "
-                                             "puts it right",
+                          missing || !ours
+                              ? mend_advice
+                              : "look at what was changed; `banger system install --overwrite`, as root, "
+                                "puts it right",
                           missing && ours ? reinstall() : nullptr});
     }
-    checks.push_back({"install.files", Verdict::Pass, std::to_string(well) + " files are as they were installed"});
+    checks.push_back(
+        {"install.files", Verdict::Pass, std::to_string(well) + " files are as they were installed"});
 }
 
 void check_programs(const install::Metadata& metadata, Checks& checks) {
@@ -57,9 +60,10 @@ void check_programs(const install::Metadata& metadata, Checks& checks) {
         // Of programs, the folders too: polkit's belong to polkit.
         const auto trouble = record.written ? install::distrust_file(install::Tree(), record.path)
                                             : install::distrust(install::Tree(), record.path);
-        const bool hidden = ::geteuid() != 0 && ::access(record.path.c_str(), F_OK) < 0 && errno == EACCES;
+        // What is missing, or not the caller's to see, check_recorded() tells.
+        const bool seen = ::access(record.path.c_str(), F_OK) == 0;
         well += trouble.empty() ? 1 : 0;
-        if (!trouble.empty() && !hidden)
+        if (!trouble.empty() && seen)
             checks.push_back({"install.owner", Verdict::Fail, trouble,
                               "what runs as root, or decides what may, must be root's alone: chown, chmod"});
     }
@@ -71,8 +75,10 @@ struct Folder {
     unsigned mode;
 };
 
-constexpr Folder folders[] = {
-    {"/run/banger", 0755}, {"/run/banger/ledger", 0700}, {"/var/lib/banger", 0711}, {"/var/lib/banger/jails", 0711}};
+constexpr Folder folders[] = {{"/run/banger", 0755},
+                              {"/run/banger/ledger", 0700},
+                              {"/var/lib/banger", 0711},
+                              {"/var/lib/banger/jails", 0711}};
 
 void check_folders(Checks& checks) {
     for (const auto& [path, mode] : folders) {
@@ -80,7 +86,8 @@ void check_folders(Checks& checks) {
         const auto id = "install.folder";
         if (::lstat(path, &status) < 0) {
             if (errno != ENOENT && errno != EACCES)
-                checks.push_back({id, Verdict::Warn, errno_error(std::string("stat ") + path, errno).message()});
+                checks.push_back(
+                    {id, Verdict::Warn, errno_error(std::string("stat ") + path, errno).message()});
             continue; // made when the helper first runs
         }
         if (!S_ISDIR(status.st_mode) || status.st_uid != 0)
@@ -95,7 +102,8 @@ void check_folders(Checks& checks) {
                                       throw_errno(std::string("chmod ") + path);
                               } : std::function<void()>()});
         else
-            checks.push_back({id, Verdict::Pass, std::string(path) + " is root's, " + octal(status.st_mode & 07777)});
+            checks.push_back(
+                {id, Verdict::Pass, std::string(path) + " is root's, " + octal(status.st_mode & 07777)});
     }
 }
 
@@ -105,9 +113,10 @@ std::optional<install::Metadata> check_metadata(Checks& checks) {
     try {
         auto metadata = install::read_metadata();
         if (!install::booted_with_systemd()) {
-            checks.push_back({"install", Verdict::Warn,
-                              "this is a private instance, or another system without systemd: the promises of a hardened "
-                              "installation (units, their restrictions, files as installed) do not hold here"});
+            checks.push_back(
+                {"install", Verdict::Warn,
+                 "this is a private instance, or another system without systemd: the promises of a hardened "
+                 "installation (units, their restrictions, files as installed) do not hold here"});
             return std::nullopt;
         }
         const auto version = metadata.version == BANGER_VERSION;
@@ -115,18 +124,21 @@ std::optional<install::Metadata> check_metadata(Checks& checks) {
                           "banger " + metadata.version + " is installed" +
                               (version ? "" : ", and this is " BANGER_VERSION),
                           version ? "" : mend_advice});
-        if (std::any_of(metadata.files.begin(), metadata.files.end(), [](const auto& f) { return !f.previous.empty(); }))
-            checks.push_back({"install.interrupted", Verdict::Fail, "an install was cut off", mend_advice, reinstall()});
+        if (std::any_of(metadata.files.begin(), metadata.files.end(),
+                        [](const auto& f) { return !f.previous.empty(); }))
+            checks.push_back(
+                {"install.interrupted", Verdict::Fail, "an install was cut off", mend_advice, reinstall()});
         if (::geteuid() != 0 && !metadata.owner(::geteuid()))
             checks.push_back({"install.caller", Verdict::Fail, "you are not registered as an owner",
                               "as root: banger system install, with --owner for each owner"});
         return metadata;
     } catch (const Error& error) {
         if (error.code() == ErrorCode::NotFound)
-            checks.push_back({"install", Verdict::Warn,
-                              "banger is not installed on this system: the promises of a hardened installation (units, "
-                              "their restrictions, files as installed) do not hold here",
-                              "as root: banger system install --owner USER"});
+            checks.push_back(
+                {"install", Verdict::Warn,
+                 "banger is not installed on this system: the promises of a hardened installation (units, "
+                 "their restrictions, files as installed) do not hold here",
+                 "as root: banger system install --owner USER"});
         else
             checks.push_back({"install", Verdict::Fail, error.message(), error.hint()});
         return std::nullopt;

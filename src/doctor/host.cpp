@@ -33,10 +33,10 @@ void check_kvm(Checks& checks) {
     }
     const bool there = ::access("/dev/kvm", F_OK) == 0;
     const bool open = ::access("/dev/kvm", R_OK | W_OK) == 0;
-    const char* finding = !there ? "there is no /dev/kvm: guests are emulated, and slow"
+    const char* finding = !there  ? "there is no /dev/kvm: guests are emulated, and slow"
                           : !open ? "/dev/kvm is not yours to open: guests are emulated, and slow"
                                   : "the processor says neither vmx nor svm: guests are emulated, and slow";
-    const char* advice = !there ? "switch virtualization on in the firmware, and load kvm_intel or kvm_amd"
+    const char* advice = !there  ? "switch virtualization on in the firmware, and load kvm_intel or kvm_amd"
                          : !open ? "have your account added to the group kvm, and log in again"
                                  : "on a virtual machine: have nested virtualization switched on for it";
     checks.push_back({"host.kvm", Verdict::Warn, finding, advice});
@@ -45,15 +45,18 @@ void check_kvm(Checks& checks) {
 void check_kernel(Checks& checks) {
     struct utsname name{};
     ::uname(&name);
-    checks.push_back({"host.kernel", Verdict::Info, std::string("Linux ") + name.release + " on " + name.machine});
+    checks.push_back(
+        {"host.kernel", Verdict::Info, std::string("Linux ") + name.release + " on " + name.machine});
     struct statfs facts{};
     const bool unified = ::statfs("/sys/fs/cgroup", &facts) == 0 && facts.f_type == CGROUP2_SUPER_MAGIC;
     if (unified)
         checks.push_back({"host.cgroup", Verdict::Pass, "control groups are unified (v2)"});
     else
-        checks.push_back({"host.cgroup", Verdict::Warn, "control groups are not unified (v2): VMs have no limits",
+        checks.push_back({"host.cgroup", Verdict::Warn,
+                          "control groups are not unified (v2): VMs have no limits",
                           "boot with systemd.unified_cgroup_hierarchy=1"});
-    const auto namespaces = std::strtoull(read_file("/proc/sys/user/max_user_namespaces").c_str(), nullptr, 10);
+    const auto namespaces =
+        std::strtoull(read_file("/proc/sys/user/max_user_namespaces").c_str(), nullptr, 10);
     if (namespaces > 0)
         checks.push_back({"host.user-namespaces", Verdict::Pass, "user namespaces are allowed"});
     else
@@ -72,7 +75,8 @@ struct Device {
 
 constexpr Device devices[] = {
     {"host.tun", "/dev/net/tun", Verdict::Fail, "no network for guests", "load the module tun"},
-    {"host.device-mapper", "/dev/mapper/control", Verdict::Warn, "no disk snapshots", "load the module dm_snapshot"},
+    {"host.device-mapper", "/dev/mapper/control", Verdict::Warn, "no disk snapshots",
+     "load the module dm_snapshot"},
     {"host.loop", "/dev/loop-control", Verdict::Warn, "no disk snapshots", "load the module loop"},
     {"host.vsock", "/dev/vhost-vsock", Verdict::Info, "guests are reached over virtio-serial instead",
      "load the module vhost_vsock"},
@@ -133,7 +137,8 @@ void check_tools(Checks& checks) {
         try {
             checks.push_back({std::string("host.tool.") + name, Verdict::Pass, companion_path(name)});
         } catch (const Error& error) {
-            checks.push_back({std::string("host.tool.") + name, Verdict::Fail, error.message(), error.hint()});
+            checks.push_back(
+                {std::string("host.tool.") + name, Verdict::Fail, error.message(), error.hint()});
         }
 }
 

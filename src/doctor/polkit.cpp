@@ -31,14 +31,15 @@ Answer ask(sdbus::IConnection& connection, const Subject& subject, const std::st
         authority->callMethod("CheckAuthorization")
             .onInterface("org.freedesktop.PolicyKit1.Authority")
             .withTimeout(patience)
-            .withArguments(subject, "org.banger.helper." + action, std::map<std::string, std::string>{}, uint32_t{0},
-                           std::string())
+            .withArguments(subject, "org.banger.helper." + action, std::map<std::string, std::string>{},
+                           uint32_t{0}, std::string())
             .storeResultsTo(result);
         return Answer{std::get<0>(result), std::get<1>(result)};
     });
 }
 
-/// A process of somebody's, to ask polkit about; it waits for input that does not come, and ends with this object.
+/// A process of somebody's, to ask polkit about; it waits for input that does not come, and ends with this
+/// object.
 class Stand {
 public:
     Stand(unsigned uid, unsigned gid)
@@ -76,20 +77,24 @@ private:
     Child child_;
 };
 
-void check_owner(Checks& checks, sdbus::IConnection& connection, const Subject& subject, const std::string& name) {
+void check_owner(Checks& checks, sdbus::IConnection& connection, const Subject& subject,
+                 const std::string& name) {
     std::string refused;
     for (const auto* action : actions)
         if (!ask(connection, subject, action).yes)
             refused += (refused.empty() ? "" : ", ") + std::string(action);
     if (refused.empty())
-        checks.push_back({"polkit.owner", Verdict::Pass, "polkit lets " + name + " use the helper without a prompt"});
+        checks.push_back(
+            {"polkit.owner", Verdict::Pass, "polkit lets " + name + " use the helper without a prompt"});
     else
-        checks.push_back({"polkit.owner", Verdict::Warn,
-                          "polkit does not let " + name + " do this without a prompt: " + refused,
-                          "if no administrator meant that (/etc/polkit-1/rules.d): as root, banger system install"});
+        checks.push_back(
+            {"polkit.owner", Verdict::Warn,
+             "polkit does not let " + name + " do this without a prompt: " + refused,
+             "if no administrator meant that (/etc/polkit-1/rules.d): as root, banger system install"});
 }
 
-void check_stranger(Checks& checks, sdbus::IConnection& connection, const Subject& subject, const std::string& name) {
+void check_stranger(Checks& checks, sdbus::IConnection& connection, const Subject& subject,
+                    const std::string& name) {
     std::string allowed;
     for (const auto* action : actions)
         if (ask(connection, subject, action).yes)
@@ -97,8 +102,9 @@ void check_stranger(Checks& checks, sdbus::IConnection& connection, const Subjec
     if (allowed.empty())
         checks.push_back({"polkit.stranger", Verdict::Pass, "polkit refuses " + name + ", who is no owner"});
     else
-        checks.push_back({"polkit.stranger", Verdict::Fail, "polkit lets " + name + ", who is no owner, do: " + allowed,
-                          "look for the rule that does it: /etc/polkit-1/rules.d, /usr/share/polkit-1/rules.d"});
+        checks.push_back(
+            {"polkit.stranger", Verdict::Fail, "polkit lets " + name + ", who is no owner, do: " + allowed,
+             "look for the rule that does it: /etc/polkit-1/rules.d, /usr/share/polkit-1/rules.d"});
 }
 
 void check_as_root(Checks& checks, sdbus::IConnection& connection, const install::Metadata& metadata) {
@@ -115,14 +121,16 @@ Checks check_polkit(const install::Metadata& metadata) {
         const auto connection = bus::call([] { return sdbus::createSystemBusConnection(); });
         if (::geteuid() == 0)
             return check_as_root(checks, *connection, metadata);
-        const Subject self{"system-bus-name", bus::Variants{{"name", sdbus::Variant{connection->getUniqueName()}}}};
+        const Subject self{"system-bus-name",
+                           bus::Variants{{"name", sdbus::Variant{connection->getUniqueName()}}}};
         const auto* owner = metadata.owner(::geteuid());
         if (owner)
             check_owner(checks, *connection, self, owner->name);
         else
             check_stranger(checks, *connection, self, "you");
         // polkit tells about others to root only.
-        checks.push_back({"polkit.others", Verdict::Info, "what polkit answers to others, only root's doctor can ask"});
+        checks.push_back(
+            {"polkit.others", Verdict::Info, "what polkit answers to others, only root's doctor can ask"});
     });
     return checks;
 }

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <sstream>
@@ -15,33 +16,17 @@ namespace banger::doctor {
 namespace {
 
 constexpr std::pair<std::string_view, unsigned> capabilities[] = {
-    {"CAP_CHOWN", CAP_CHOWN},         {"CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE}, {"CAP_FOWNER", CAP_FOWNER},
-    {"CAP_KILL", CAP_KILL},           {"CAP_MKNOD", CAP_MKNOD},               {"CAP_NET_ADMIN", CAP_NET_ADMIN},
-    {"CAP_NET_RAW", CAP_NET_RAW},     {"CAP_SETGID", CAP_SETGID},             {"CAP_SETUID", CAP_SETUID},
-    {"CAP_SYS_ADMIN", CAP_SYS_ADMIN}, {"CAP_SYS_CHROOT", CAP_SYS_CHROOT},
+    {"CAP_CHOWN", CAP_CHOWN},           {"CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE},
+    {"CAP_FOWNER", CAP_FOWNER},         {"CAP_KILL", CAP_KILL},
+    {"CAP_MKNOD", CAP_MKNOD},           {"CAP_NET_ADMIN", CAP_NET_ADMIN},
+    {"CAP_NET_RAW", CAP_NET_RAW},       {"CAP_SETGID", CAP_SETGID},
+    {"CAP_SETUID", CAP_SETUID},         {"CAP_SYS_ADMIN", CAP_SYS_ADMIN},
+    {"CAP_SYS_CHROOT", CAP_SYS_CHROOT},
 };
 
 /// System calls that no unit of ours may have, one of each group that is taken away.
-constexpr const char* forbidden_calls[] = {"bpf",    "clock_settime", "init_module", "kexec_load",
-                                           "mount",  "ptrace",        "reboot",      "swapon"};
-
-enum class Kind { Flag, Text, Capabilities, Namespaces, Octal, Families, Architectures, Calls };
-
-constexpr std::pair<std::string_view, Kind> kinds[] = {
-    {"NoNewPrivileges", Kind::Flag},          {"PrivateTmp", Kind::Flag},
-    {"PrivateUsers", Kind::Flag},             {"ProtectControlGroups", Kind::Flag},
-    {"ProtectKernelModules", Kind::Flag},     {"ProtectKernelTunables", Kind::Flag},
-    {"ProtectKernelLogs", Kind::Flag},        {"ProtectClock", Kind::Flag},
-    {"ProtectHostname", Kind::Flag},          {"RestrictSUIDSGID", Kind::Flag},
-    {"RestrictRealtime", Kind::Flag},         {"LockPersonality", Kind::Flag},
-    {"MemoryDenyWriteExecute", Kind::Flag},   {"ProtectSystem", Kind::Text},
-    {"ProtectHome", Kind::Text},              {"DevicePolicy", Kind::Text},
-    {"KillMode", Kind::Text},                 {"KeyringMode", Kind::Text},
-    {"CapabilityBoundingSet", Kind::Capabilities}, {"AmbientCapabilities", Kind::Capabilities},
-    {"RestrictNamespaces", Kind::Namespaces}, {"UMask", Kind::Octal},
-    {"RestrictAddressFamilies", Kind::Families}, {"SystemCallArchitectures", Kind::Architectures},
-    {"SystemCallFilter", Kind::Calls},
-};
+constexpr const char* forbidden_calls[] = {"bpf",   "clock_settime", "init_module", "kexec_load",
+                                           "mount", "ptrace",        "reboot",      "swapon"};
 
 template <class T>
 std::optional<T> value_of(const bus::Variants& properties, const std::string& name) {
@@ -80,54 +65,102 @@ std::string capability_names(uint64_t mask) {
 /// Lists come as (inverted?, names): an allow list is (true, …).
 using Filter = sdbus::Struct<bool, std::vector<std::string>>;
 
-/// What is in force, in words, when it is not what `wanted` says; nothing when it is.
-std::optional<std::string> difference(Kind kind, const std::string& wanted, const bus::Variants& properties,
-                                      const std::string& name) {
-    const auto unless = [](bool kept, std::string found) {
-        return kept ? std::nullopt : std::optional(std::move(found));
-    };
-    switch (kind) {
-    case Kind::Flag: {
-        const auto found = value_of<bool>(properties, name).value_or(false);
-        return unless(found == (wanted == "yes"), found ? "yes" : "no");
-    }
-    case Kind::Text: {
-        const auto found = value_of<std::string>(properties, name).value_or("");
-        return unless(found == wanted, found);
-    }
-    case Kind::Capabilities: {
-        const auto found = value_of<uint64_t>(properties, name).value_or(~uint64_t{0});
-        return unless(found == capability_mask(wanted), capability_names(found));
-    }
-    case Kind::Namespaces: { // the types that are still allowed
-        const auto found = value_of<uint64_t>(properties, name).value_or(~uint64_t{0});
-        return unless((found == 0) == (wanted == "yes"), found == 0 ? "yes" : "no");
-    }
-    case Kind::Octal: {
-        const auto found = value_of<uint32_t>(properties, name).value_or(0);
-        return unless(found == std::strtoul(wanted.c_str(), nullptr, 8), std::to_string(found));
-    }
-    case Kind::Architectures: {
-        const auto found = value_of<std::vector<std::string>>(properties, name).value_or(std::vector<std::string>{});
-        return unless(joined(found) == wanted, joined(found));
-    }
-    case Kind::Families: {
-        const auto found = value_of<Filter>(properties, name).value_or(Filter{});
-        auto names = std::get<1>(found);
-        std::sort(names.begin(), names.end());
-        return unless(std::get<0>(found) && names == sorted_words(wanted), joined(names));
-    }
-    case Kind::Calls: {
-        const auto found = value_of<Filter>(properties, name).value_or(Filter{});
-        const auto& calls = std::get<1>(found);
-        for (const auto* call : forbidden_calls)
-            if (!std::get<0>(found) || std::find(calls.begin(), calls.end(), call) != calls.end())
-                return std::string("a list that allows ") + call;
-        return unless(!calls.empty(), "empty");
-    }
-    }
-    return std::nullopt;
+/// What is in force, in words, when it is not what is wanted; nothing when it is.
+using Difference = std::optional<std::string>;
+
+Difference unless(bool kept, std::string found) {
+    return kept ? std::nullopt : Difference(std::move(found));
 }
+
+/// One directive: what the unit wants, and the property of the same name.
+struct Directive {
+    const std::string& name;
+    const std::string& wanted;
+    const bus::Variants& properties;
+
+    template <class T>
+    T found(T otherwise) const {
+        return value_of<T>(properties, name).value_or(std::move(otherwise));
+    }
+};
+
+Difference flag(const Directive& directive) {
+    const bool found = directive.found(false);
+    return unless(found == (directive.wanted == "yes"), found ? "yes" : "no");
+}
+
+Difference text(const Directive& directive) {
+    const auto found = directive.found(std::string());
+    return unless(found == directive.wanted, found);
+}
+
+Difference capability_set(const Directive& directive) {
+    const auto found = directive.found(~uint64_t{0});
+    return unless(found == capability_mask(directive.wanted), capability_names(found));
+}
+
+/// The property holds the types that are still allowed.
+Difference namespaces(const Directive& directive) {
+    const auto found = directive.found(~uint64_t{0});
+    return unless((found == 0) == (directive.wanted == "yes"), found == 0 ? "yes" : "no");
+}
+
+Difference octal(const Directive& directive) {
+    const auto found = directive.found(uint32_t{0});
+    return unless(found == std::strtoul(directive.wanted.c_str(), nullptr, 8), std::to_string(found));
+}
+
+Difference architectures(const Directive& directive) {
+    const auto found = joined(directive.found(std::vector<std::string>{}));
+    return unless(found == directive.wanted, found);
+}
+
+Difference families(const Directive& directive) {
+    const auto found = directive.found(Filter{});
+    auto names = std::get<1>(found);
+    std::sort(names.begin(), names.end());
+    return unless(std::get<0>(found) && names == sorted_words(directive.wanted), joined(names));
+}
+
+Difference calls(const Directive& directive) {
+    const auto found = directive.found(Filter{});
+    const auto& allowed = std::get<1>(found);
+    for (const auto* call : forbidden_calls)
+        if (!std::get<0>(found) || std::find(allowed.begin(), allowed.end(), call) != allowed.end())
+            return std::string("a list that allows ") + call;
+    return unless(!allowed.empty(), "empty");
+}
+
+using Compare = Difference (*)(const Directive&);
+
+constexpr std::pair<std::string_view, Compare> restrictions[] = {
+    {"NoNewPrivileges", flag},
+    {"PrivateMounts", flag},
+    {"PrivateTmp", flag},
+    {"PrivateUsers", flag},
+    {"ProtectControlGroups", flag},
+    {"ProtectKernelModules", flag},
+    {"ProtectKernelTunables", flag},
+    {"ProtectKernelLogs", flag},
+    {"ProtectClock", flag},
+    {"ProtectHostname", flag},
+    {"RestrictSUIDSGID", flag},
+    {"RestrictRealtime", flag},
+    {"LockPersonality", flag},
+    {"MemoryDenyWriteExecute", flag},
+    {"ProtectSystem", text},
+    {"ProtectHome", text},
+    {"DevicePolicy", text},
+    {"KillMode", text},
+    {"KeyringMode", text},
+    {"CapabilityBoundingSet", capability_set},
+    {"AmbientCapabilities", capability_set},
+    {"RestrictNamespaces", namespaces},
+    {"UMask", octal},
+    {"RestrictAddressFamilies", families},
+    {"SystemCallArchitectures", architectures},
+    {"SystemCallFilter", calls},
+};
 
 } // namespace
 
@@ -160,12 +193,14 @@ uint64_t capability_mask(std::string_view names) {
 Comparison compare_promises(std::string_view unit, const bus::Variants& properties) {
     Comparison comparison;
     for (const auto& [name, wanted] : service_settings(unit)) {
-        const auto known = std::find_if(std::begin(kinds), std::end(kinds),
-                                        [&, key = std::string_view(name)](const auto& kind) { return kind.first == key; });
-        if (known == std::end(kinds))
+        const auto known = std::find_if(
+            std::begin(restrictions), std::end(restrictions),
+            [key = std::string_view(name)](const auto& restriction) { return restriction.first == key; });
+        if (known == std::end(restrictions))
             continue;
-        if (const auto found = difference(known->second, wanted, properties, name))
-            comparison.broken.push_back(name + "= is " + *found + ", not " + (wanted.empty() ? "(nothing)" : wanted));
+        if (const auto found = known->second({name, wanted, properties}))
+            comparison.broken.push_back(name + "= is " + *found + ", not " +
+                                        (wanted.empty() ? "(nothing)" : wanted));
         else
             comparison.kept.push_back(name);
     }

@@ -28,7 +28,8 @@ T get(const bus::Variants& properties, const char* name) {
 
 std::string unit_path(sdbus::IConnection& connection, const std::string& unit) {
     return bus::call([&]() -> std::string {
-        auto manager = sdbus::createProxy(connection, bus::ServiceName(service), bus::ObjectPath(manager_path));
+        auto manager =
+            sdbus::createProxy(connection, bus::ServiceName(service), bus::ObjectPath(manager_path));
         sdbus::ObjectPath path;
         manager->callMethod("LoadUnit")
             .onInterface("org.freedesktop.systemd1.Manager")
@@ -55,7 +56,8 @@ void check_process(Checks& checks, const std::string& id, uint32_t pid, uint64_t
     const bool seccomp = status_line(status, "Seccomp") == "2";
     const bool no_new = status_line(status, "NoNewPrivs") == "1";
     if (bounding == capabilities && seccomp && no_new)
-        checks.push_back({id, Verdict::Pass, "process " + std::to_string(pid) + " is restricted as its unit says"});
+        checks.push_back(
+            {id, Verdict::Pass, "process " + std::to_string(pid) + " is restricted as its unit says"});
     else
         checks.push_back({id, Verdict::Fail,
                           "process " + std::to_string(pid) + " is not restricted as its unit says" +
@@ -82,8 +84,8 @@ void check_loaded(Checks& checks, const std::string& id, const std::string& name
                           ::geteuid() == 0 ? [] { install::Systemd().reload(); } : std::function<void()>()});
 }
 
-void check_unit(Checks& checks, sdbus::IConnection& connection, const std::string& id, const std::string& name,
-                const std::string& text) {
+void check_unit(Checks& checks, sdbus::IConnection& connection, const std::string& id,
+                const std::string& name, const std::string& text) {
     const auto path = unit_path(connection, name);
     const auto unit = properties(connection, service, path, "org.freedesktop.systemd1.Unit");
     check_loaded(checks, id, name, unit);
@@ -94,8 +96,9 @@ void check_unit(Checks& checks, sdbus::IConnection& connection, const std::strin
     for (const auto& broken : compared.broken)
         checks.push_back({id + ".directive", Verdict::Fail, name + ": " + broken,
                           "remove what changes it (`systemctl cat " + name + "`), or " + reinstall_advice});
-    checks.push_back({id + ".directives", Verdict::Pass,
-                      std::to_string(compared.kept.size()) + " restrictions of " + name + " are as promised"});
+    checks.push_back(
+        {id + ".directives", Verdict::Pass,
+         std::to_string(compared.kept.size()) + " restrictions of " + name + " are as promised"});
     std::string capabilities;
     for (const auto& [key, value] : service_settings(text))
         if (key == "CapabilityBoundingSet")

@@ -152,7 +152,8 @@ private:
     Machine machine_{ledger_, lanes_, workers_, network_, make_child_launcher()};
 };
 
-/// `--list` and `--remove-all`, for `banger system`. Where there is no ledger there is nothing, and none is made.
+/// `--list` and `--remove-all`, for `banger system`. Where there is no ledger there is nothing, and none is
+/// made.
 int keep_up(std::string_view mode) {
     const bool there = ::access(ledger_folder, F_OK) == 0;
     if (mode == "--list") {

@@ -31,7 +31,8 @@ void condemn(Ledger& ledger) {
         if (record.jail)
             record.jail = Step::Removing;
         if (record.vmm)
-            record.vmm->state = VmmState::Launching; // a start that was cut off is killed, whatever became of it
+            record.vmm->state =
+                VmmState::Launching; // a start that was cut off is killed, whatever became of it
         ledger.put(record);
     }
     for (auto bridge : ledger.bridges()) {

@@ -27,7 +27,8 @@ std::optional<Account> find_account(const Tree& tree, const std::string& name) {
         return entry ? std::optional(account_of(*entry)) : std::nullopt;
     }
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(
-        std::fopen(tree.at("/etc/passwd").c_str(), "re"), [](std::FILE* f) { return f ? std::fclose(f) : 0; });
+        std::fopen(tree.at("/etc/passwd").c_str(), "re"),
+        [](std::FILE* f) { return f ? std::fclose(f) : 0; });
     while (file)
         if (const passwd* entry = ::fgetpwent(file.get()); !entry)
             break;

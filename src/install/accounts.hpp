@@ -9,8 +9,8 @@
 
 namespace banger::install {
 
-/// Each by its name, from the system's user database (getpwnam(3)) or another tree's /etc/passwd. Throws NotFound, and what
-/// check() throws.
+/// Each by its name, from the system's user database (getpwnam(3)) or another tree's /etc/passwd. Throws
+/// NotFound, and what check() throws.
 std::vector<Owner> find_owners(const Tree& tree, const std::vector<std::string>& names);
 
 /// The home of an account; empty when it has gone.

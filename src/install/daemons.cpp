@@ -20,22 +20,31 @@ namespace {
 constexpr int patience_ms = 10'000;
 constexpr size_t list_limit = 1 << 20;
 
+/// Where systemd's hierarchy is: unified, or beside the old ones (cgroups(7)).
+constexpr const char* hierarchies[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"};
+
+void add_members(const std::string& group, std::vector<OwnedFd>& found) {
+    try {
+        std::istringstream pids(read_file(group + "/cgroup.procs", list_limit));
+        for (int pid = 0; pids >> pid;)
+            found.push_back(open_pidfd(pid));
+    } catch (const Error&) {
+        return; // it ended meanwhile
+    }
+}
+
 /// Pidfds of the processes in the control groups of that name below the user's slice.
 std::vector<OwnedFd> members(unsigned uid) {
-    const auto slice = "/sys/fs/cgroup/user.slice/user-" + std::to_string(uid) + ".slice";
     std::vector<OwnedFd> found;
-    std::error_code trouble; // groups come and go while they are walked through
-    for (std::filesystem::recursive_directory_iterator at(slice, trouble), end; !trouble && at != end;
-         at.increment(trouble)) {
-        if (at->path().filename() != daemon_unit_name || !at->is_directory(trouble))
-            continue;
-        try {
-            std::istringstream pids(read_file(at->path().string() + "/cgroup.procs", list_limit));
-            for (int pid = 0; pids >> pid;)
-                found.push_back(open_pidfd(pid));
-        } catch (const Error&) {
-            continue; // it ended meanwhile
-        }
+    for (const auto* hierarchy : hierarchies) {
+        const auto slice = std::string(hierarchy) + "/user.slice/user-" + std::to_string(uid) + ".slice";
+        std::error_code trouble; // groups come and go while they are walked through
+        for (std::filesystem::recursive_directory_iterator at(slice, trouble), end; !trouble && at != end;
+             at.increment(trouble))
+            if (at->path().filename() == daemon_unit_name && at->is_directory(trouble))
+                add_members(at->path().string(), found);
+        if (!found.empty())
+            break;
     }
     return found;
 }

@@ -15,8 +15,8 @@ namespace banger::install {
 
 namespace {
 
-/// What the last install wrote down. Metadata that cannot be read is as good as none: the caller must name the owners
-/// again, and what stands in place of our files is put aside.
+/// What the last install wrote down. Metadata that cannot be read is as good as none: the caller must name
+/// the owners again, and what stands in place of our files is put aside.
 Metadata read_before(const Tree& tree, std::vector<std::string>& warnings) {
     try {
         return read_metadata(tree.at(metadata_path));
@@ -53,7 +53,8 @@ void check_host(const Tree& tree) {
     if (!tree.is_system())
         return;
     if (!booted_with_systemd())
-        throw Error(ErrorCode::Unavailable, "this system was not booted with systemd, which keeps the root helper",
+        throw Error(ErrorCode::Unavailable,
+                    "this system was not booted with systemd, which keeps the root helper",
                     "use a private instance (banger-instance(1)), or --root DIR to prepare another system");
     struct stat status{};
     for (const auto& [folder, package] :
@@ -107,16 +108,23 @@ bool changes_below(const Plan& plan, std::string_view part) {
     });
 }
 
-/// The files that the helper consists of: its program, its module, its unit.
-bool helper_changed(const Plan& plan) {
-    if (changes_below(plan, helper_unit_name))
-        return true;
+/// Whether a file that was there before, at a path with this end, has another content now.
+bool replaced(const Plan& plan, std::string_view end) {
     return std::any_of(plan.after.files.begin(), plan.after.files.end(), [&](const auto& file) {
-        const bool part = file.path.ends_with("/banger") || file.path.ends_with("/libbanger-helper.so") ||
-                          file.path.ends_with(helper_unit_name);
         const auto* before = plan.before.file(file.path);
-        return part && before && before->sha256 != file.sha256;
+        return file.path.ends_with(end) && before && before->sha256 != file.sha256;
     });
+}
+
+/// Its program, its module, its unit, wherever that is.
+bool helper_changed(const Plan& plan) {
+    return changes_below(plan, helper_unit_name) || replaced(plan, helper_unit_name) ||
+           replaced(plan, "/banger") || replaced(plan, "/libbanger-helper.so");
+}
+
+bool daemon_changed(const Plan& plan) {
+    return replaced(plan, daemon_unit_name) || replaced(plan, "/banger") ||
+           replaced(plan, "/libbanger-daemon.so");
 }
 
 void reload(const Plan& plan, InstallReport& report) {
@@ -140,6 +148,8 @@ void reload(const Plan& plan, InstallReport& report) {
         systemd.try_restart(helper_unit_name);
         note("the helper was restarted; VMs go on");
     }
+    if (daemon_changed(plan))
+        note("owners' daemons that run go on as they were, until `banger system restart --daemons`");
 }
 
 } // namespace
@@ -147,8 +157,9 @@ void reload(const Plan& plan, InstallReport& report) {
 void require_root(const std::string& command) {
     if (::geteuid() != 0)
         throw Error(ErrorCode::NotAuthorized,
-                    "`" + command + "` changes the system, so root must call it; banger never asks for a password "
-                    "to become root",
+                    "`" + command +
+                        "` changes the system, so root must call it; banger never asks for a password "
+                        "to become root",
                     "as root, or with what your system has for that: sudo " + command);
 }
 
@@ -190,7 +201,8 @@ std::vector<std::string> restart(bool daemons) {
                               : "the helper does not run; the bus starts it when it is called");
     for (const auto& owner : metadata.owners)
         if (const auto ended = daemons ? end_daemons(owner.uid) : 0; ended > 0)
-            notes.push_back("the daemon of " + owner.name + " was ended; the bus starts it when it is called");
+            notes.push_back("the daemon of " + owner.name +
+                            " was ended; the bus starts it when it is called");
     return notes;
 }
 

@@ -25,13 +25,15 @@ struct InstallReport {
     std::vector<std::string> warnings; ///< for people
 };
 
-/// Checks all it can before it changes anything; a second run changes nothing. Throws NotAuthorized to all but root,
-/// InvalidArgument, NotFound (an account), FailedPrecondition (programs that are not root's alone), Unavailable (no systemd).
+/// Checks all it can before it changes anything; a second run changes nothing. Throws NotAuthorized to all
+/// but root, InvalidArgument, NotFound (an account), FailedPrecondition (programs that are not root's alone),
+/// Unavailable (no systemd).
 InstallReport install(const InstallOptions& options);
 
 struct UninstallOptions {
     std::string root;
-    bool purge = false; ///< also what belongs to no file of the install: /etc/banger, /var/lib/banger, /run/banger
+    bool purge =
+        false; ///< also what belongs to no file of the install: /etc/banger, /var/lib/banger, /run/banger
     bool force = false; ///< although VMs run: they are killed
 };
 
@@ -43,12 +45,12 @@ struct UninstallReport {
     size_t ended_vms = 0;
 };
 
-/// Takes back what install() made, and whatever the helper gave out. Throws FailedPrecondition when VMs run and `force` is
-/// not given.
+/// Takes back what install() made, and whatever the helper gave out. Throws FailedPrecondition when VMs run
+/// and `force` is not given.
 UninstallReport uninstall(const UninstallOptions& options);
 
-/// Restarts the helper, if it runs: VMs go on. With `daemons`, the owners' daemons are ended too; the bus starts them again
-/// when they are called. What was done, for people.
+/// Restarts the helper, if it runs: VMs go on. With `daemons`, the owners' daemons are ended too; the bus
+/// starts them again when they are called. What was done, for people.
 std::vector<std::string> restart(bool daemons);
 
 struct FileStatus {

@@ -19,7 +19,8 @@ SystemLock::SystemLock(const Tree& tree)
     if (::flock(folder_.get(), LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK)
             throw_errno("lock " + place);
-        throw Error(ErrorCode::Busy, "another `banger system` command is at work", "try again when it has ended");
+        throw Error(ErrorCode::Busy, "another `banger system` command is at work",
+                    "try again when it has ended");
     }
 }
 

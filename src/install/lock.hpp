@@ -8,8 +8,8 @@ namespace banger::install {
 
 inline constexpr const char* configuration_folder = "/etc/banger";
 
-/// Holds the folder of the metadata locked, which is made when it is missing; removed again in the end, if it is empty then.
-/// Throws Busy when somebody else holds it.
+/// Holds the folder of the metadata locked, which is made when it is missing; removed again in the end, if it
+/// is empty then. Throws Busy when somebody else holds it.
 class SystemLock {
 public:
     explicit SystemLock(const Tree& tree);

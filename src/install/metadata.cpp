@@ -169,7 +169,8 @@ const Owner* Metadata::owner(unsigned uid) const noexcept {
 }
 
 const InstalledFile* Metadata::file(std::string_view path) const noexcept {
-    const auto found = std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.path == path; });
+    const auto found =
+        std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.path == path; });
     return found == files.end() ? nullptr : &*found;
 }
 

@@ -53,8 +53,8 @@ struct Metadata {
 inline constexpr const char* metadata_path = "/etc/banger/install.toml";
 
 /// Throws InvalidArgument unless every owner has a plain account name and a uid of its own that is no system
-/// extreme (0, 65534, -1), every path is absolute, and every hash a hash. The renderers below call it first: nothing unchecked
-/// reaches a policy file.
+/// extreme (0, 65534, -1), every path is absolute, and every hash a hash. The renderers below call it first:
+/// nothing unchecked reaches a policy file.
 void check(const Metadata& metadata);
 
 /// Reads a file that must be regular, of root, and writable by root alone: throws NotFound when there is
@@ -76,8 +76,8 @@ std::string render_bus_policy(const Metadata& metadata);
 std::string render_polkit_rules(const Metadata& metadata);
 /// The actions of the helper; the same for every install.
 std::string render_polkit_policy();
-/// systemd's units for the programs in `bindir`: of the root helper (system), of an owner's daemon (user), and the
-/// slice of all VMMs; and what systemd-tmpfiles(8) makes and clears at boot.
+/// systemd's units for the programs in `bindir`: of the root helper (system), of an owner's daemon (user),
+/// and the slice of all VMMs; and what systemd-tmpfiles(8) makes and clears at boot.
 std::string render_helper_unit(const std::string& bindir);
 std::string render_daemon_unit(const std::string& bindir);
 std::string render_slice();

@@ -12,12 +12,13 @@ namespace {
 
 constexpr unsigned wanted_mode = 0644;
 
-WantedFile in_system(const char* folder, const char* name, const std::string& vendor_folder, std::string content) {
+WantedFile in_system(const char* folder, const char* name, const std::string& vendor_folder,
+                     std::string content) {
     return {std::string(folder) + "/" + name, vendor_folder + "/" + name, std::move(content)};
 }
 
-/// The change for one file that is wanted. A package's file does when nothing of ours or the administrator's stands before
-/// it.
+/// The change for one file that is wanted. A package's file does when nothing of ours or the administrator's
+/// stands before it.
 Change compare(const Tree& tree, const Metadata& before, const WantedFile& wanted, bool overwrite) {
     const auto* record = before.file(wanted.path);
     const auto current = tree.look(wanted.path);
@@ -51,8 +52,8 @@ void add_removals(const Tree& tree, const std::vector<WantedFile>& wanted, Plan&
         if (!current)
             continue;
         const bool ours = current->regular && is_as_recorded(record, current->content);
-        plan.changes.push_back({ours ? ChangeKind::Remove : ChangeKind::Keep, record.path, {}, current->content,
-                                current->mode});
+        plan.changes.push_back(
+            {ours ? ChangeKind::Remove : ChangeKind::Keep, record.path, {}, current->content, current->mode});
         if (!ours)
             plan.after.files.push_back(record);
     }
@@ -70,9 +71,10 @@ std::vector<WantedFile> wanted_files(const Metadata& metadata) {
         in_system("/etc/systemd/system", helper_unit_name, units + "/system", render_helper_unit(bindir)),
         in_system("/etc/systemd/user", daemon_unit_name, units + "/user", render_daemon_unit(bindir)),
         in_system("/etc/tmpfiles.d", tmpfiles_name, prefix + "/lib/tmpfiles.d", render_tmpfiles()),
-        // dbus-daemon looks for these two below XDG's data folders only, and polkit for actions below /usr/share only.
-        in_system("/usr/local/share/dbus-1/system-services", helper_activation_name, services + "/system-services",
-                  render_helper_activation(bindir, true)),
+        // dbus-daemon looks for these two below XDG's data folders only, and polkit for actions below
+        // /usr/share only.
+        in_system("/usr/local/share/dbus-1/system-services", helper_activation_name,
+                  services + "/system-services", render_helper_activation(bindir, true)),
         in_system("/usr/local/share/dbus-1/services", manager_activation_name, services + "/services",
                   render_manager_activation(bindir, true)),
         in_system("/usr/share/polkit-1/actions", polkit_policy_name, "/usr/share/polkit-1/actions",
@@ -94,7 +96,8 @@ std::string aside_path(const std::string& path) {
 }
 
 bool Plan::changes_anything() const noexcept {
-    return !(before == after) || std::any_of(changes.begin(), changes.end(), [](const auto& c) { return c.changes(); });
+    return !(before == after) ||
+           std::any_of(changes.begin(), changes.end(), [](const auto& c) { return c.changes(); });
 }
 
 bool is_as_recorded(const InstalledFile& record, std::string_view content) {
@@ -102,7 +105,8 @@ bool is_as_recorded(const InstalledFile& record, std::string_view content) {
     return hash == record.sha256 || hash == record.previous;
 }
 
-Plan make_plan(const Tree& tree, const Metadata& before, Metadata after, const Programs& programs, bool overwrite) {
+Plan make_plan(const Tree& tree, const Metadata& before, Metadata after, const Programs& programs,
+               bool overwrite) {
     Plan plan{before, std::move(after), {}};
     plan.after.files.clear();
     for (const auto& path : programs.files)
@@ -120,7 +124,8 @@ Plan make_plan(const Tree& tree, const Metadata& before, Metadata after, const P
         else if (change.kind == ChangeKind::Keep)
             plan.after.files.push_back({file.path, sha256(file.content), {}, true});
         else
-            plan.after.files.push_back({file.path, sha256(file.content), {}, found ? false : !record || record->written});
+            plan.after.files.push_back(
+                {file.path, sha256(file.content), {}, found ? false : !record || record->written});
         plan.changes.push_back(std::move(change));
     }
     add_removals(tree, wanted, plan);

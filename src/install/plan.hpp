@@ -1,4 +1,5 @@
-// What an install wants to be there, and what stands between that and what there is. Values, so that tests can look at them.
+// What an install wants to be there, and what stands between that and what there is. Values, so that tests
+// can look at them.
 #pragma once
 
 #include "install/metadata.hpp"

@@ -87,8 +87,7 @@ std::string distrust(const Tree& tree, const std::string& path) {
 void require_trusted(const Tree& tree, const std::vector<std::string>& paths) {
     for (const auto& path : paths)
         if (const auto trouble = distrust(tree, path); !trouble.empty())
-            throw Error(ErrorCode::FailedPrecondition,
-                        "what runs as root must be root's alone: " + trouble,
+            throw Error(ErrorCode::FailedPrecondition, "what runs as root must be root's alone: " + trouble,
                         "install the programs into a system folder, such as /usr or /usr/local");
 }
 

@@ -13,13 +13,13 @@ struct Programs {
     std::vector<std::string> files; ///< banger, its companions and its modules: absolute paths
 };
 
-/// Those of the running program; in another tree, those that `cmake --install` put there. Throws Unavailable when one is
-/// missing.
+/// Those of the running program; in another tree, those that `cmake --install` put there. Throws Unavailable
+/// when one is missing.
 Programs find_programs(const Tree& tree);
 
-/// What is wrong with running `path` as root: it must be a regular file of root's that nobody else can write, and so must
-/// each folder on the way be; and it must not lie where the units hide things (ProtectHome=, PrivateTmp=). Empty when all is
-/// well.
+/// What is wrong with running `path` as root: it must be a regular file of root's that nobody else can write,
+/// and so must each folder on the way be; and it must not lie where the units hide things (ProtectHome=,
+/// PrivateTmp=). Empty when all is well.
 std::string distrust(const Tree& tree, const std::string& path);
 
 /// The same for the file alone.

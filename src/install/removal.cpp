@@ -27,7 +27,8 @@ std::vector<KnownVm> parse_known_vms(std::string_view text) {
             vms.push_back({entry.at("uid").get<unsigned>(), entry.at("vm").get<std::string>(),
                            entry.at("running").get<bool>()});
     } catch (const nlohmann::json::exception& error) {
-        throw Error(ErrorCode::Internal, "the helper's list of VMs cannot be read: " + std::string(error.what()),
+        throw Error(ErrorCode::Internal,
+                    "the helper's list of VMs cannot be read: " + std::string(error.what()),
                     "install banger again, all of it");
     }
     return vms;

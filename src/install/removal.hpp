@@ -18,8 +18,8 @@ std::vector<KnownVm> known_vms();
 /// The parsing of what that prints; throws Internal.
 std::vector<KnownVm> parse_known_vms(std::string_view text);
 
-/// Ends all VMs, and removes all that the ledger knows of: jails, links, devices; `banger helper --remove-all`. The helper
-/// must not run.
+/// Ends all VMs, and removes all that the ledger knows of: jails, links, devices; `banger helper
+/// --remove-all`. The helper must not run.
 void remove_everything();
 
 } // namespace banger::install

@@ -112,7 +112,10 @@ void Systemd::reload_users(const std::vector<unsigned>& uids) {
 UnitState Systemd::state(const std::string& unit) {
     return bus::call([&] {
         sdbus::ObjectPath path;
-        manager_->callMethod("LoadUnit").onInterface(manager_interface).withArguments(unit).storeResultsTo(path);
+        manager_->callMethod("LoadUnit")
+            .onInterface(manager_interface)
+            .withArguments(unit)
+            .storeResultsTo(path);
         auto proxy = sdbus::createProxy(*connection_, bus::ServiceName(service), path);
         const auto get = [&](const char* name) {
             sdbus::Variant value;

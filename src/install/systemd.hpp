@@ -1,5 +1,5 @@
-// The system's service manager and message bus, told what has changed and asked what runs: org.freedesktop.systemd1 and
-// org.freedesktop.DBus.
+// The system's service manager and message bus, told what has changed and asked what runs:
+// org.freedesktop.systemd1 and org.freedesktop.DBus.
 #pragma once
 
 #include "bus/compat.hpp"

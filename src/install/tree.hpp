@@ -1,5 +1,5 @@
-// The file tree that an install changes: the system's own, or one below another root (an image that is being made, a
-// test).
+// The file tree that an install changes: the system's own, or one below another root (an image that is being
+// made, a test).
 #pragma once
 
 #include <optional>

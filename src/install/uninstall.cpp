@@ -118,6 +118,9 @@ UninstallReport uninstall(const UninstallOptions& options) {
     ::umask(022);
     const Tree tree(options.root);
     const bool live = tree.is_system() && booted_with_systemd();
+    std::vector<const char*> folders{runtime_folder, state_folder};
+    if (std::filesystem::exists(tree.at(configuration_folder))) // the lock makes it
+        folders.push_back(configuration_folder);
     const SystemLock lock(tree);
     UninstallReport report;
     const auto installed = read_installed(tree, options.purge);
@@ -133,7 +136,7 @@ UninstallReport uninstall(const UninstallOptions& options) {
     if (installed)
         remove_files(tree, metadata, options.purge, report);
     if (options.purge)
-        for (const auto* folder : {runtime_folder, state_folder, configuration_folder})
+        for (const auto* folder : folders)
             remove_folder_tree(tree, folder, report);
     if (live && installed)
         reload(metadata);

@@ -28,7 +28,13 @@ std::vector<std::string> manager_environment() {
 
 Outside outside(ProcessSpec spec, const std::string& name) {
     auto inner = std::exchange(spec.arguments, {});
-    spec.arguments = {"--user", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec", "--unit=" + name,
+    spec.arguments = {"--user",
+                      "--quiet",
+                      "--pipe",
+                      "--wait",
+                      "--collect",
+                      "--service-type=exec",
+                      "--unit=" + name,
                       "--property=BindsTo=banger-daemon.service",
                       "--working-directory=" + (spec.directory.empty() ? "/" : spec.directory)};
     for (const auto& variable : spec.environment)

@@ -32,26 +32,29 @@ TEST_CASE("the helper's capabilities are these eleven and nothing else") {
     for (const auto& [key, value] : service_settings(install::render_helper_unit("/usr/bin")))
         if (key == "CapabilityBoundingSet")
             named = value;
-    CHECK(named == "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_MKNOD CAP_NET_ADMIN CAP_NET_RAW CAP_SETGID "
-                   "CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT");
+    CHECK(named ==
+          "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_MKNOD CAP_NET_ADMIN CAP_NET_RAW CAP_SETGID "
+          "CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT");
     CHECK(capability_mask(named) == 0x82430eb);
     CHECK(capability_mask("") == 0);
     CHECK_THROWS_AS(capability_mask("CAP_SYS_PTRACE"), Error);
 }
 
 TEST_CASE("promises are compared with what is in force") {
-    const std::string unit = "[Service]\nNoNewPrivileges=yes\nProtectSystem=strict\nCapabilityBoundingSet=CAP_CHOWN\n"
-                             "RestrictNamespaces=yes\nUMask=0077\nRestrictAddressFamilies=AF_UNIX AF_NETLINK\n"
-                             "SystemCallArchitectures=native\nSystemCallFilter=@system-service\nExecStart=/bin/true\n";
-    bus::Variants good{{"NoNewPrivileges", sdbus::Variant{true}},
-                       {"ProtectSystem", sdbus::Variant{std::string("strict")}},
-                       {"CapabilityBoundingSet", sdbus::Variant{uint64_t{1}}},
-                       {"RestrictNamespaces", sdbus::Variant{uint64_t{0}}},
-                       {"UMask", sdbus::Variant{uint32_t{077}}},
-                       {"RestrictAddressFamilies",
-                        sdbus::Variant{Filter{true, std::vector<std::string>{"AF_NETLINK", "AF_UNIX"}}}},
-                       {"SystemCallArchitectures", sdbus::Variant{std::vector<std::string>{"native"}}},
-                       {"SystemCallFilter", sdbus::Variant{Filter{true, std::vector<std::string>{"read", "write"}}}}};
+    const std::string unit =
+        "[Service]\nNoNewPrivileges=yes\nProtectSystem=strict\nCapabilityBoundingSet=CAP_CHOWN\n"
+        "RestrictNamespaces=yes\nUMask=0077\nRestrictAddressFamilies=AF_UNIX AF_NETLINK\n"
+        "SystemCallArchitectures=native\nSystemCallFilter=@system-service\nExecStart=/bin/true\n";
+    bus::Variants good{
+        {"NoNewPrivileges", sdbus::Variant{true}},
+        {"ProtectSystem", sdbus::Variant{std::string("strict")}},
+        {"CapabilityBoundingSet", sdbus::Variant{uint64_t{1}}},
+        {"RestrictNamespaces", sdbus::Variant{uint64_t{0}}},
+        {"UMask", sdbus::Variant{uint32_t{077}}},
+        {"RestrictAddressFamilies",
+         sdbus::Variant{Filter{true, std::vector<std::string>{"AF_NETLINK", "AF_UNIX"}}}},
+        {"SystemCallArchitectures", sdbus::Variant{std::vector<std::string>{"native"}}},
+        {"SystemCallFilter", sdbus::Variant{Filter{true, std::vector<std::string>{"read", "write"}}}}};
     const auto fine = compare_promises(unit, good);
     CHECK(fine.broken.empty());
     CHECK(fine.kept.size() == 8);
@@ -60,7 +63,8 @@ TEST_CASE("promises are compared with what is in force") {
     bad["NoNewPrivileges"] = sdbus::Variant{false};
     bad["CapabilityBoundingSet"] = sdbus::Variant{uint64_t{0x200001}};
     bad["SystemCallFilter"] = sdbus::Variant{Filter{true, std::vector<std::string>{"read", "mount"}}};
-    bad["RestrictAddressFamilies"] = sdbus::Variant{Filter{false, std::vector<std::string>{"AF_NETLINK", "AF_UNIX"}}};
+    bad["RestrictAddressFamilies"] =
+        sdbus::Variant{Filter{false, std::vector<std::string>{"AF_NETLINK", "AF_UNIX"}}};
     bad.erase("ProtectSystem");
     const auto broken = compare_promises(unit, bad);
     CHECK(broken.broken.size() == 5);
@@ -72,6 +76,7 @@ TEST_CASE("promises are compared with what is in force") {
 
 TEST_CASE("the worst of the checks") {
     CHECK(worst({}) == Verdict::Pass);
-    CHECK(worst({{"a", Verdict::Info, ""}, {"b", Verdict::Warn, ""}, {"c", Verdict::Pass, ""}}) == Verdict::Warn);
+    CHECK(worst({{"a", Verdict::Info, ""}, {"b", Verdict::Warn, ""}, {"c", Verdict::Pass, ""}}) ==
+          Verdict::Warn);
     CHECK(verdict_name(Verdict::Fail) == "FAIL");
 }

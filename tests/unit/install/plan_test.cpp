@@ -34,8 +34,9 @@ struct Sandbox {
 
     Sandbox() {
         ::umask(022);
-        tree.write("/etc/passwd", "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n"
-                                  "bob:x:1001:1001::/home/bob:/bin/sh\n",
+        tree.write("/etc/passwd",
+                   "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n"
+                   "bob:x:1001:1001::/home/bob:/bin/sh\n",
                    0644);
         for (const auto& program : programs.files)
             tree.write(program, "program", 0755);
@@ -89,7 +90,8 @@ TEST_CASE("a first install writes all, a second nothing") {
     const auto metadata = parse_metadata(box.content(metadata_path));
     CHECK(metadata.file("/usr/bin/banger")->sha256 == sha256("program"));
     CHECK_FALSE(metadata.file("/usr/bin/banger")->written);
-    CHECK(std::all_of(metadata.files.begin(), metadata.files.end(), [](const auto& f) { return f.previous.empty(); }));
+    CHECK(std::all_of(metadata.files.begin(), metadata.files.end(),
+                      [](const auto& f) { return f.previous.empty(); }));
     struct stat status{};
     REQUIRE(::stat(box.tree.at(metadata_path).c_str(), &status) == 0);
     const auto inode = status.st_ino;
@@ -122,7 +124,8 @@ TEST_CASE("what somebody changed is kept, and goes on being told") {
     CHECK(kind_of(kept, unit) == ChangeKind::Keep);
     CHECK(box.content(unit) == "[Service]\nExecStart=/bin/true\n");
     const auto states = file_states(box.tree, parse_metadata(box.content(metadata_path)));
-    CHECK(std::count_if(states.begin(), states.end(), [](const auto& s) { return s.state == "changed"; }) == 1);
+    CHECK(std::count_if(states.begin(), states.end(), [](const auto& s) { return s.state == "changed"; }) ==
+          1);
     const auto overwritten = box.install({"alice"}, true);
     CHECK(kind_of(overwritten, unit) == ChangeKind::Replace);
     CHECK(holds(box.content(unit), "banger helper"));

@@ -67,19 +67,27 @@ TEST_CASE("what render_metadata does not write is refused") {
     const std::string good = "version = \"1\"\n";
     CHECK_NOTHROW(parse_metadata(good));
     for (const char* bad :
-         {"", "version = 1\n", "version = \"1\"\ncolour = \"red\"\n", "version = \"1\"\nowner = \"alice\"\n",
-          "version = \"1\"\nowner = [1]\n", "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5\n",
+         {"",
+          "version = 1\n",
+          "version = \"1\"\ncolour = \"red\"\n",
+          "version = \"1\"\nowner = \"alice\"\n",
+          "version = \"1\"\nowner = [1]\n",
+          "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = \"5\"\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = -1\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 4294967296\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5.0\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5\ngid = 5\nshell = \"/bin/sh\"\n",
-          "version = \"1\"\npaths = \"/usr\"\n", "version = \"1\"\n[paths]\nbindir = \"usr/bin\"\n",
-          "version = \"1\"\nfile = \"x\"\n", "version = \"1\"\nfile = [1]\n",
+          "version = \"1\"\npaths = \"/usr\"\n",
+          "version = \"1\"\n[paths]\nbindir = \"usr/bin\"\n",
+          "version = \"1\"\nfile = \"x\"\n",
+          "version = \"1\"\nfile = [1]\n",
           "version = \"1\"\n[[file]]\npath = \"/x\"\n",
           "version = \"1\"\n[[file]]\npath = \"/x\"\nsha256 = \"12\"\n",
           "version = \"1\"\n[[file]]\npath = \"/x\"\nsha256 = 12\nwritten = \"no\"\n",
-          "version = \"1\"\n[paths]\nlibdir = \"/usr/lib\"\n", "version = \"1\n", "\xff\xfe"})
+          "version = \"1\"\n[paths]\nlibdir = \"/usr/lib\"\n",
+          "version = \"1\n",
+          "\xff\xfe"})
         CHECK(refusal(bad) == ErrorCode::FailedPrecondition);
 }
 

@@ -3,7 +3,7 @@ import json
 import re
 
 import pytest
-from banger_test import BusError
+from banger_test import HELPER, HELPER_PATH, BusError
 from machine import system
 
 VM, BRIDGE, NETWORK = "abcdef012345", "br-fc-test", "172.30.9.1/24"
@@ -113,20 +113,42 @@ def test_doctor_sees_drift(host):
     assert "replaced" in install(host).stdout
 
 
-def test_an_administrators_rule_takes_one_action_from_one_owner(host):
-    example = host.run("cat /usr/share/doc/banger/polkit/examples/10-banger-freeze-networks.rules").stdout
-    host.put(example, "/etc/polkit-1/rules.d/10-banger-test.rules")
-    try:
-        def frozen():
-            with pytest.raises(BusError) as refused:
-                host.call("Network", "EnsureBridge", "(ssa{sv})", [BRIDGE, NETWORK, {}])
-            return refused.value.name
-        host.until("journalctl -b -u polkit | grep -q 10-banger-test || sleep 0.5")
-        assert "InteractiveAuthorizationRequired" in frozen()
-        assert host.call("Machine", "List", "(a{sv})", [{}]) == [[]]
-    finally:
-        host.run("rm /etc/polkit-1/rules.d/10-banger-test.rules")
-    host.until(["busctl", "--user", "list"], user="alice")
+EXAMPLES = "/usr/share/doc/banger/polkit/examples"
+
+
+@pytest.fixture
+def example(host):
+    """Puts one of the examples into force, and takes it out again; polkit notices both by itself, in its own time."""
+    def put(name, shows):
+        host.run(f"cp {EXAMPLES}/{name} /etc/polkit-1/rules.d/{name}")
+        host.until(shows, f"{name} in force", user="bob")
+        return name
+    yield put
+    host.run("rm -f /etc/polkit-1/rules.d/10-banger-*")
+    host.until("pkcheck -a org.banger.helper.guest-files -p $$", "the rule gone", user="bob")
+
+
+def may(host, user, action):
+    """polkit's answer: 0 yes, 1 no, 2 with a password."""
+    return host.run(f"exec pkcheck -a org.banger.helper.{action} -p $$", user=user, check=False).status
+
+
+def test_a_rule_takes_one_action_from_one_owner(host, example):
+    assert may(host, "bob", "guest-files") == 0 and may(host, "stranger", "machine") != 0
+    example("10-banger-withdraw-action.rules", "! pkcheck -a org.banger.helper.guest-files -p $$")
+    assert may(host, "bob", "guest-files") == 1
+    assert [may(host, "bob", action) for action in ("network", "storage", "resolver", "machine")] == [0] * 4
+    assert may(host, "alice", "guest-files") == 0
+    assert host.call("Machine", "List", "(a{sv})", [{}], user="bob") == [[]]
+
+
+def test_a_rule_freezes_networks(host, example):
+    call = f"busctl call {HELPER} {HELPER_PATH} {HELPER}.Network EnsureBridge 'ssa{{sv}}' {BRIDGE} {NETWORK} 0"
+    example("10-banger-freeze-networks.rules", f"! {call}")
+    with pytest.raises(BusError) as refused:
+        host.call("Network", "EnsureBridge", "(ssa{sv})", [BRIDGE, NETWORK, {}])
+    assert "InteractiveAuthorizationRequired" in refused.value.name
+    assert host.call("Machine", "List", "(a{sv})", [{}]) == [[]]
 
 
 def test_owners_do_not_see_each_other(host):

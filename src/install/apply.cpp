@@ -16,15 +16,19 @@ void complain(const std::string& step, const std::exception& why) {
     std::fprintf(stderr, "banger: could not take back: %s: %s\n", step.c_str(), why.what());
 }
 
-/// The metadata while the plan is carried out: files may be as they were, or as they will be.
+/// The metadata while the plan is carried out: files may be as they were (nothing counts as empty), or as
+/// they will be.
 Metadata under_way(const Plan& plan) {
     auto metadata = plan.after;
+    for (auto& file : metadata.files)
+        if (const auto* before = plan.before.file(file.path); before && before->sha256 != file.sha256)
+            file.previous = before->sha256;
     for (const auto& change : plan.changes) {
         if (change.kind == ChangeKind::Remove)
             metadata.files.push_back({change.path, sha256(change.before), {}, true});
         for (auto& file : metadata.files)
-            if (file.path == change.path &&
-                (change.kind == ChangeKind::Replace || change.kind == ChangeKind::Save))
+            // Not for Save: who comes after must not take somebody else's for ours.
+            if (file.path == change.path && change.changes() && change.kind != ChangeKind::Save)
                 file.previous = sha256(change.before);
     }
     return metadata;
@@ -68,15 +72,17 @@ private:
 
 } // namespace
 
-void apply(const Tree& tree, const Plan& plan) {
+void apply(const Tree& tree, const Plan& plan, const std::function<void()>& tell) {
     if (!plan.changes_anything())
         return;
     Application application(tree);
     application.write(metadata_path, render_metadata(under_way(plan)));
     for (const auto& change : plan.changes)
         application.carry_out(change);
-    application.write(metadata_path, render_metadata(plan.after));
     application.done();
+    if (tell)
+        tell();
+    tree.write(metadata_path, render_metadata(plan.after), file_mode);
 }
 
 } // namespace banger::install

@@ -102,17 +102,21 @@ void warn_of_orphans(const Plan& plan, InstallReport& report) {
     }
 }
 
+/// Whether a file is changed whose path holds `part`, or was by an install that did not come to its end.
 bool changes_below(const Plan& plan, std::string_view part) {
-    return std::any_of(plan.changes.begin(), plan.changes.end(), [&](const auto& change) {
-        return change.changes() && change.path.find(part) != std::string::npos;
-    });
+    const auto is_below = [&](const auto& file) { return file.path.find(part) != std::string::npos; };
+    return std::any_of(plan.changes.begin(), plan.changes.end(),
+                       [&](const auto& change) { return change.changes() && is_below(change); }) ||
+           std::any_of(plan.before.files.begin(), plan.before.files.end(),
+                       [&](const auto& file) { return !file.previous.empty() && is_below(file); });
 }
 
 /// Whether a file that was there before, at a path with this end, has another content now.
 bool replaced(const Plan& plan, std::string_view end) {
     return std::any_of(plan.after.files.begin(), plan.after.files.end(), [&](const auto& file) {
         const auto* before = plan.before.file(file.path);
-        return file.path.ends_with(end) && before && before->sha256 != file.sha256;
+        return file.path.ends_with(end) && before &&
+               (before->sha256 != file.sha256 || !before->previous.empty());
     });
 }
 
@@ -183,9 +187,10 @@ InstallReport install(const InstallOptions& options) {
         warn_of_orphans(report.plan, report);
     if (options.dry_run)
         return report;
-    apply(tree, report.plan);
-    if (tree.is_system())
-        reload(report.plan, report);
+    apply(tree, report.plan, [&] {
+        if (tree.is_system())
+            reload(report.plan, report);
+    });
     return report;
 }
 

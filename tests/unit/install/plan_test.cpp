@@ -189,19 +189,33 @@ TEST_CASE("an install that was cut off is taken up again") {
     const Sandbox box;
     box.install({"alice"});
     const auto old_rules = box.content(rules);
+    // Killed when the files were in place and nobody had been told: the metadata says so.
     const auto plan = box.plan({"alice", "bob"});
-    // The metadata of a plan under way, and one of two files written: as a kill -9 leaves it.
-    auto cut = plan.after;
-    for (auto& file : cut.files)
-        for (const auto& change : plan.changes)
-            if (file.path == change.path && change.kind == ChangeKind::Replace)
-                file.previous = sha256(change.before);
+    CHECK_THROWS_AS(apply(box.tree, plan, [] { throw Error(ErrorCode::Unavailable, "no bus"); }), Error);
+    const auto cut = parse_metadata(box.content(metadata_path));
+    CHECK(cut.file(rules)->previous == sha256(old_rules));
+    CHECK(cut.file(rules)->sha256 == sha256(box.content(rules)));
+    bool told = false;
+    apply(box.tree, box.plan({"alice", "bob"}), [&] { told = true; });
+    CHECK(told);
+    CHECK_FALSE(box.plan({"alice", "bob"}).changes_anything());
+    // Killed before that file was written.
     box.tree.write(metadata_path, render_metadata(cut), 0644);
-    REQUIRE(box.content(rules) == old_rules);
+    box.tree.write(rules, old_rules, 0644);
     const auto again = box.install({"alice", "bob"});
     CHECK(kind_of(again, rules) == ChangeKind::Replace);
     CHECK(holds(box.content(rules), "bob"));
     CHECK_FALSE(box.plan({"alice", "bob"}).changes_anything());
+}
+
+TEST_CASE("a first install that was cut off is taken up, too") {
+    const Sandbox box;
+    CHECK_THROWS_AS(
+        apply(box.tree, box.plan({"alice"}), [] { throw Error(ErrorCode::Unavailable, "no bus"); }), Error);
+    CHECK(parse_metadata(box.content(metadata_path)).file(rules)->previous == sha256(""));
+    CHECK(box.plan({"alice"}).changes_anything());
+    box.install({"alice"});
+    CHECK_FALSE(box.plan({"alice"}).changes_anything());
 }
 
 TEST_CASE("programs must be root's alone, with the folders on the way") {

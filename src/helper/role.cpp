@@ -137,8 +137,8 @@ class Removal {
 public:
     void run() {
         condemn(ledger_);
+        machine_.mend(); // VMMs first: they use the rest
         network_.mend();
-        machine_.mend();
         require_empty(ledger_);
     }
 

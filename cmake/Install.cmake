@@ -34,6 +34,8 @@ install_filled(dbus/org.banger.Helper1.service.in ${CMAKE_INSTALL_DATADIR}/dbus-
 # systemd looks in lib/systemd whatever the libraries' folder is called (systemd.unit(5)).
 install_filled(systemd/banger-daemon.service.in lib/systemd/user)
 install_filled(systemd/banger-helper.service.in lib/systemd/system)
+install(FILES systemd/banger.slice DESTINATION lib/systemd/system)
+install(FILES systemd/banger.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME banger.conf)
 
 file(GLOB interfaces CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/dbus/org.banger.*.xml)
 install(FILES ${interfaces} DESTINATION ${CMAKE_INSTALL_DATADIR}/dbus-1/interfaces)

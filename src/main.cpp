@@ -6,7 +6,6 @@
 #include "instance/commands.hpp"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <string>
@@ -16,18 +15,10 @@ namespace {
 
 using RoleMain = int (*)(int argc, char** argv);
 
-/// The module of a role, by its whole path: where an install keeps modules as seen from its bin folder, or
-/// where a build tree does. Not through a RUNPATH: AddressSanitizer's dlopen does not look there.
-std::string module_path(const std::string& role) {
-    const auto here = banger::program_directory();
-    const auto name = "/libbanger-" + role + ".so";
-    const auto installed = here + "/" BANGER_MODULES_FROM_BIN + name;
-    return ::access(installed.c_str(), R_OK) == 0 ? installed : here + "/../lib/banger" + name;
-}
-
 /// Runs banger_role_main() of libbanger-ROLE.so; argv[0] becomes "banger ROLE".
 int run_role(const std::string& role, int argc, char** argv) {
-    const auto module = module_path(role);
+    // Not through a RUNPATH: AddressSanitizer's dlopen does not look there.
+    const auto module = banger::module_path(role);
     void* library = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
     void* entry = library ? ::dlsym(library, "banger_role_main") : nullptr;
     if (!entry) {

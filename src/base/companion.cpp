@@ -20,6 +20,13 @@ std::string program_directory() {
     return text.substr(0, text.rfind('/'));
 }
 
+std::string module_path(const std::string& role) {
+    const auto here = program_directory();
+    const auto name = "/libbanger-" + role + ".so";
+    const auto installed = here + "/" BANGER_MODULES_FROM_BIN + name;
+    return ::access(installed.c_str(), R_OK) == 0 ? installed : here + "/../lib/banger" + name;
+}
+
 std::string companion_path(std::string_view name) {
     const auto here = program_directory();
     for (const auto& folder : {here, here + "/" BANGER_LIBEXEC_FROM_BIN}) {

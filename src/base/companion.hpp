@@ -11,6 +11,10 @@ namespace banger {
 /// in neither place.
 std::string companion_path(std::string_view name);
 
+/// The path of the module of a role ("helper"), by its whole path: where an install keeps modules as seen
+/// from its bin folder, or where a build tree does. It need not exist.
+std::string module_path(const std::string& role);
+
 /// The folder that holds the running program, by /proc/self/exe (proc(5)).
 std::string program_directory();
 

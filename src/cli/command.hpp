@@ -52,6 +52,11 @@ Action kernel_delete(CLI::App& app, Invocation& invocation);
 Action image_build(CLI::App& app, Invocation& invocation);
 Action image_list(CLI::App& app, Invocation& invocation);
 Action image_delete(CLI::App& app, Invocation& invocation);
+Action system_install(CLI::App& app, Invocation& invocation);
+Action system_status(CLI::App& app, Invocation& invocation);
+Action system_restart(CLI::App& app, Invocation& invocation);
+Action system_uninstall(CLI::App& app, Invocation& invocation);
+Action doctor(CLI::App& app, Invocation& invocation);
 Action version(CLI::App& app, Invocation& invocation);
 
 /// All commands, in the order of the help.

@@ -19,7 +19,12 @@ const std::vector<Command>& commands() {
         {"image", "build", "Make an image from distribution packages", image_build},
         {"image", "list", "List images", image_list},
         {"image", "delete", "Remove images", image_delete},
+        {"system", "install", "Install the root helper for the named owners (root)", system_install},
+        {"system", "status", "Show what is installed, and for whom", system_status},
+        {"system", "restart", "Restart the root helper (root)", system_restart},
+        {"system", "uninstall", "Remove what install made (root)", system_uninstall},
         {"", "ps", "List running VMs", vm_list},
+        {"", "doctor", "Is this host fit, and the installation as promised", doctor},
         {"", "version", "Show the versions of banger's parts", version},
     };
     return table;

@@ -1,14 +1,10 @@
 #include "daemon/host.hpp"
 
 #include "base/error.hpp"
-#include "base/fd.hpp"
-#include "base/file.hpp"
 #include "base/size.hpp"
 
-#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -18,16 +14,6 @@ namespace {
 
 constexpr uint64_t mib = 1 << 20;
 constexpr uint64_t space_for_a_disk = 64 * mib;
-
-bool has_word(std::string_view line, std::string_view word) {
-    for (size_t at = line.find(word); at != std::string_view::npos; at = line.find(word, at + 1)) {
-        const bool begins = at == 0 || line[at - 1] == ' ' || line[at - 1] == '\t';
-        const bool ends = at + word.size() == line.size() || line[at + word.size()] == ' ';
-        if (begins && ends)
-            return true;
-    }
-    return false;
-}
 
 } // namespace
 
@@ -58,28 +44,6 @@ void require_space(const std::string& folder, uint64_t bytes) {
                         human_size(needed),
                     "free some space: `banger vm list --all` shows the VMs, `banger vm delete` removes one "
                     "with its disk");
-}
-
-bool has_virtualization(std::string_view cpuinfo) {
-    const auto flags = cpuinfo.find("\nflags");
-    if (flags == std::string_view::npos)
-        return false;
-    auto line = cpuinfo.substr(flags + 1);
-    line = line.substr(0, line.find('\n'));
-    return has_word(line, "vmx") || has_word(line, "svm");
-}
-
-std::string accelerator() {
-    const OwnedFd kvm(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
-#if defined(__x86_64__) || defined(__i386__)
-    return kvm && has_virtualization(read_file("/proc/cpuinfo")) ? "kvm" : "tcg";
-#else
-    return kvm ? "kvm" : "tcg";
-#endif
-}
-
-std::string guest_transport() {
-    return ::access("/dev/vhost-vsock", F_OK) == 0 ? "vsock" : "serial";
 }
 
 } // namespace banger::daemon

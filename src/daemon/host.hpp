@@ -1,9 +1,10 @@
-// What this host has: memory, disk space, accelerators.
+// What this host has: memory, disk space.
 #pragma once
+
+#include "base/accelerator.hpp"
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace banger::daemon {
 
@@ -15,15 +16,5 @@ void require_memory(uint64_t memory_mib, uint64_t host_mib);
 /// Throws FailedPrecondition, with both numbers, when the filesystem of `folder` has less free space than a
 /// new disk of `bytes` needs at once: disks are sparse, so that is 64 MiB, or all of it where it is smaller.
 void require_space(const std::string& folder, uint64_t bytes);
-
-/// "kvm" when guests can be run with it: /dev/kvm opens, and on x86 the CPU says vmx or svm (without, stock
-/// kernels hang in a nested KVM). Else "tcg".
-std::string accelerator();
-/// The second half of that: `cpuinfo` is the text of /proc/cpuinfo.
-bool has_virtualization(std::string_view cpuinfo);
-
-/// How the guest's agent is reached: "vsock" where the host has /dev/vhost-vsock, else "serial". banger-qemu,
-/// which makes the guest's devices, decides by the same file.
-std::string guest_transport();
 
 } // namespace banger::daemon

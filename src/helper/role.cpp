@@ -5,6 +5,7 @@
 #include "bus/glib_source.hpp"
 #include "bus/object_path.hpp"
 #include "helper/service.hpp"
+#include "helper/upkeep.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -14,8 +15,10 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string_view>
 
 namespace banger::helper {
 
@@ -129,9 +132,45 @@ private:
     Timer leaving_;
 };
 
-int run(int argc) {
+/// The parts that mend, without bus and gate.
+class Removal {
+public:
+    void run() {
+        condemn(ledger_);
+        machine_.mend(); // VMMs first: they use the rest
+        network_.mend();
+        require_empty(ledger_);
+    }
+
+private:
+    Loop loop_;
+    OwnedFd lock_ = lock_ledger();
+    Ledger ledger_;
+    Lanes lanes_;
+    Workers workers_{loop_};
+    Network network_{ledger_, lanes_, workers_};
+    Machine machine_{ledger_, lanes_, workers_, network_, make_child_launcher()};
+};
+
+/// `--list` and `--remove-all`, for `banger system`. Where there is no ledger there is nothing, and none is
+/// made.
+int keep_up(std::string_view mode) {
+    const bool there = ::access(ledger_folder, F_OK) == 0;
+    if (mode == "--list") {
+        const auto text = there ? list_vms(Ledger()) : std::string("[]\n");
+        std::fputs(text.c_str(), stdout);
+    } else if (there) {
+        ensure_runtime_folder();
+        Removal().run();
+    }
+    return 0;
+}
+
+int run(int argc, char** argv) {
     log::open("banger-helper");
-    if (argc > 1)
+    const std::string_view mode = argc == 2 ? argv[1] : "";
+    const bool upkeep = mode == "--list" || mode == "--remove-all";
+    if (argc > 1 && !upkeep)
         throw Error(ErrorCode::InvalidArgument, "banger helper takes no arguments",
                     "the system bus starts it when it is called");
     if (::geteuid() != 0)
@@ -141,6 +180,8 @@ int run(int argc) {
     // A child that has gone makes a write to its pipe fail, and must not end the helper. Children get the
     // default back.
     std::signal(SIGPIPE, SIG_IGN);
+    if (upkeep)
+        return keep_up(mode);
     ensure_runtime_folder();
     Helper().run();
     return 0;
@@ -151,9 +192,8 @@ int run(int argc) {
 } // namespace banger::helper
 
 extern "C" __attribute__((visibility("default"))) int banger_role_main(int argc, char** argv) {
-    (void)argv;
     try {
-        return banger::helper::run(argc);
+        return banger::helper::run(argc, argv);
     } catch (...) {
         const auto error = banger::bus::current_error();
         banger::log::error(error.message() + (error.hint().empty() ? "" : " (" + error.hint() + ")"));

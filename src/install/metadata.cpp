@@ -57,17 +57,25 @@ public:
         return static_cast<unsigned>(*value);
     }
 
-    std::vector<std::string> texts(const toml::table& table, std::string_view key) const {
-        std::vector<std::string> result;
+    bool flag(const toml::table& table, std::string_view key, bool absent) const {
+        const auto* node = table.get(key);
+        const auto value = node ? node->value_exact<bool>() : absent;
+        if (!value)
+            refuse("\"" + std::string(key) + "\" must be true or false");
+        return *value;
+    }
+
+    /// The tables of `[[key]]`; none when there is no such key.
+    std::vector<const toml::table*> tables(const toml::table& table, std::string_view key) const {
+        std::vector<const toml::table*> result;
         const auto* node = table.get(key);
         if (node && !node->is_array())
-            refuse("\"" + std::string(key) + "\" must be a list of strings");
+            refuse("\"" + std::string(key) + "\" must be written as [[" + std::string(key) + "]]");
         if (node)
             for (const auto& element : *node->as_array()) {
-                const auto value = element.value_exact<std::string>();
-                if (!value)
-                    refuse("\"" + std::string(key) + "\" must be a list of strings");
-                result.push_back(*value);
+                if (!element.is_table())
+                    refuse("\"" + std::string(key) + "\" must be written as [[" + std::string(key) + "]]");
+                result.push_back(element.as_table());
             }
         return result;
     }
@@ -78,28 +86,28 @@ public:
     }
 
     Paths paths(const toml::table& table) const {
-        only_keys(table, {"bindir", "firecracker", "jailer", "files"});
+        only_keys(table, {"bindir", "firecracker", "jailer"});
         Paths result;
         result.bindir = text(table, "bindir", result.bindir);
         result.firecracker = text(table, "firecracker", "");
         result.jailer = text(table, "jailer", "");
-        result.files = texts(table, "files");
         return result;
     }
 
+    InstalledFile file(const toml::table& table) const {
+        only_keys(table, {"path", "sha256", "previous", "written"});
+        return {text(table, "path"), text(table, "sha256"), text(table, "previous", ""),
+                flag(table, "written", true)};
+    }
+
     Metadata metadata(const toml::table& table) const {
-        only_keys(table, {"version", "owner", "paths"});
+        only_keys(table, {"version", "owner", "paths", "file"});
         Metadata result;
         result.version = text(table, "version");
-        if (const auto* node = table.get("owner")) {
-            if (!node->is_array())
-                refuse("owners must be written as [[owner]]");
-            for (const auto& element : *node->as_array()) {
-                if (!element.is_table())
-                    refuse("owners must be written as [[owner]]");
-                result.owners.push_back(owner(*element.as_table()));
-            }
-        }
+        for (const auto* each : tables(table, "owner"))
+            result.owners.push_back(owner(*each));
+        for (const auto* each : tables(table, "file"))
+            result.files.push_back(file(*each));
         if (const auto* node = table.get("paths")) {
             if (!node->is_table())
                 refuse("paths must be written as [paths]");
@@ -137,9 +145,19 @@ void check_paths(const Paths& paths) {
     for (const auto& path : {paths.firecracker, paths.jailer})
         if (!path.empty() && !is_plain_path(path))
             refuse(path);
-    for (const auto& path : paths.files)
-        if (!is_plain_path(path))
-            refuse(path);
+}
+
+bool is_hash(std::string_view text) {
+    return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
+}
+
+void check_file(const InstalledFile& file) {
+    if (!is_plain_path(file.path))
+        throw Error(ErrorCode::InvalidArgument, "\"" + file.path + "\" is not an absolute path");
+    if (!is_hash(file.sha256) || !(file.previous.empty() || is_hash(file.previous)))
+        throw Error(ErrorCode::InvalidArgument, file.path + " has no SHA-256 hash");
 }
 
 } // namespace
@@ -148,6 +166,12 @@ const Owner* Metadata::owner(unsigned uid) const noexcept {
     const auto found =
         std::find_if(owners.begin(), owners.end(), [&](const auto& o) { return o.uid == uid; });
     return found == owners.end() ? nullptr : &*found;
+}
+
+const InstalledFile* Metadata::file(std::string_view path) const noexcept {
+    const auto found =
+        std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.path == path; });
+    return found == files.end() ? nullptr : &*found;
 }
 
 void check(const Metadata& metadata) {
@@ -166,6 +190,8 @@ void check(const Metadata& metadata) {
                 throw Error(ErrorCode::InvalidArgument, "owner " + owner.name + " is registered twice");
     }
     check_paths(metadata.paths);
+    for (const auto& file : metadata.files)
+        check_file(file);
 }
 
 Metadata parse_metadata(std::string_view text, const std::string& origin) {
@@ -209,18 +235,24 @@ std::string render_metadata(const Metadata& metadata) {
         owners.push_back(
             toml::table{{"name", owner.name}, {"uid", int64_t{owner.uid}}, {"gid", int64_t{owner.gid}}});
     toml::array files;
-    for (const auto& file : metadata.paths.files)
-        files.push_back(file);
+    for (const auto& file : metadata.files) {
+        toml::table entry{{"path", file.path}, {"sha256", file.sha256}};
+        if (!file.previous.empty())
+            entry.insert("previous", file.previous);
+        if (!file.written)
+            entry.insert("written", false);
+        files.push_back(std::move(entry));
+    }
     toml::table paths{{"bindir", metadata.paths.bindir}};
     if (!metadata.paths.firecracker.empty())
         paths.insert("firecracker", metadata.paths.firecracker);
     if (!metadata.paths.jailer.empty())
         paths.insert("jailer", metadata.paths.jailer);
-    if (!files.empty())
-        paths.insert("files", std::move(files));
     toml::table root{{"version", metadata.version}, {"paths", std::move(paths)}};
     if (!owners.empty())
         root.insert("owner", std::move(owners));
+    if (!files.empty())
+        root.insert("file", std::move(files));
     std::ostringstream text;
     text << "# Written by `banger system install`; change it with that command.\n"
          << toml::toml_formatter{root} << "\n";

@@ -21,16 +21,30 @@ struct Paths {
     std::string bindir = "/usr/bin"; ///< holds banger, banger-agent, banger-qemu
     std::string firecracker;         ///< the VMM to launch; empty: looked for in the usual folders
     std::string jailer;              ///< the same for its jailer
-    std::vector<std::string>
-        files; ///< what the install wrote, in the order of writing; uninstall removes them
     bool operator==(const Paths&) const = default;
+};
+
+/// A file that belongs to the installation, as it was when the install ended.
+struct InstalledFile {
+    std::string path;
+    std::string sha256; ///< 64 lowercase hex digits
+    /// What was there before, while an install is under way: who finds that hash has not found a change by
+    /// hand, but an install that was cut off. Empty otherwise.
+    std::string previous;
+    /// False for what the install found and did not write, such as the programs: checked for drift, and never
+    /// removed.
+    bool written = true;
+    bool operator==(const InstalledFile&) const = default;
 };
 
 struct Metadata {
     std::string version; ///< of banger, that wrote it
     std::vector<Owner> owners;
     Paths paths;
+    std::vector<InstalledFile> files; ///< in the order of writing
 
+    /// The record of the file at `path`, or null.
+    const InstalledFile* file(std::string_view path) const noexcept;
     /// The registered owner with this uid, or null.
     const Owner* owner(unsigned uid) const noexcept;
     bool operator==(const Metadata&) const = default;
@@ -39,8 +53,8 @@ struct Metadata {
 inline constexpr const char* metadata_path = "/etc/banger/install.toml";
 
 /// Throws InvalidArgument unless every owner has a plain account name and a uid of its own that is no system
-/// extreme (0, 65534, -1), and every path is absolute. The renderers below call it first: nothing unchecked
-/// reaches a policy file.
+/// extreme (0, 65534, -1), every path is absolute, and every hash a hash. The renderers below call it first:
+/// nothing unchecked reaches a policy file.
 void check(const Metadata& metadata);
 
 /// Reads a file that must be regular, of root, and writable by root alone: throws NotFound when there is
@@ -62,6 +76,12 @@ std::string render_bus_policy(const Metadata& metadata);
 std::string render_polkit_rules(const Metadata& metadata);
 /// The actions of the helper; the same for every install.
 std::string render_polkit_policy();
+/// systemd's units for the programs in `bindir`: of the root helper (system), of an owner's daemon (user),
+/// and the slice of all VMMs; and what systemd-tmpfiles(8) makes and clears at boot.
+std::string render_helper_unit(const std::string& bindir);
+std::string render_daemon_unit(const std::string& bindir);
+std::string render_slice();
+std::string render_tmpfiles();
 /// D-Bus activation files for the programs in `bindir`: of the helper on the system bus, of the daemon on a
 /// session bus. `systemd`: activation goes through the units banger-helper.service and banger-daemon.service.
 std::string render_helper_activation(const std::string& bindir, bool systemd);
@@ -72,5 +92,9 @@ inline constexpr const char* polkit_rules_name = "60-banger.rules";
 inline constexpr const char* polkit_policy_name = "org.banger.helper.policy";
 inline constexpr const char* helper_activation_name = "org.banger.Helper1.service";
 inline constexpr const char* manager_activation_name = "org.banger.Manager1.service";
+inline constexpr const char* helper_unit_name = "banger-helper.service";
+inline constexpr const char* daemon_unit_name = "banger-daemon.service";
+inline constexpr const char* slice_name = "banger.slice";
+inline constexpr const char* tmpfiles_name = "banger.conf";
 
 } // namespace banger::install

@@ -40,14 +40,18 @@ std::string repeat(std::string_view text, std::string_view name, const std::vect
     return result += text.substr(tail.second);
 }
 
-std::string activation(std::string_view text, const std::string& bindir, bool systemd) {
-    // The bus splits Exec= into words as a shell does, so a folder that needs quoting is refused rather than
-    // quoted.
-    if (!bindir.starts_with('/') || bindir.find_first_of(" \t\r\n\"'\\$`") != bindir.npos)
+/// `text` with the folder of the programs. Bus and systemd split Exec= and ExecStart= into words as a shell
+/// does, and systemd has its specifiers (%): a folder that needs quoting is refused rather than quoted.
+std::string with_bindir(std::string_view text, const std::string& bindir) {
+    if (!bindir.starts_with('/') || bindir.find_first_of(" \t\r\n\"'\\$`%;@") != bindir.npos)
         throw Error(ErrorCode::InvalidArgument,
                     "\"" + bindir + "\" cannot hold programs that D-Bus activates",
-                    "use an absolute path without spaces, quotes, backslashes and dollar signs");
-    auto filled = fill(text, {{"bindir", bindir}});
+                    "use an absolute path without spaces, quotes, backslashes and any of $ ` % ; @");
+    return fill(text, {{"bindir", bindir}});
+}
+
+std::string activation(std::string_view text, const std::string& bindir, bool systemd) {
+    auto filled = with_bindir(text, bindir);
     const auto at = filled.find("SystemdService=");
     if (!systemd && at != filled.npos)
         filled.erase(at, filled.find('\n', at) + 1 - at);
@@ -75,6 +79,22 @@ std::string render_polkit_rules(const Metadata& metadata) {
 
 std::string render_polkit_policy() {
     return std::string(templates::polkit_policy);
+}
+
+std::string render_helper_unit(const std::string& bindir) {
+    return with_bindir(templates::helper_unit, bindir);
+}
+
+std::string render_daemon_unit(const std::string& bindir) {
+    return with_bindir(templates::daemon_unit, bindir);
+}
+
+std::string render_slice() {
+    return std::string(templates::slice);
+}
+
+std::string render_tmpfiles() {
+    return std::string(templates::tmpfiles);
 }
 
 std::string render_helper_activation(const std::string& bindir, bool systemd) {

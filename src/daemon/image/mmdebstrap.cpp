@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "daemon/image/outside.hpp"
 
 #include <poll.h>
 #include <pwd.h>
@@ -230,9 +231,11 @@ Error bootstrap_error(const std::string& errors, const Bootstrap& what) {
         .with_details(errors);
 }
 
-BootstrapRun::BootstrapRun(ProcessSpec spec, Progress progress, std::stop_token stop)
+BootstrapRun::BootstrapRun(ProcessSpec command, Progress progress, std::stop_token stop)
     : progress_(std::move(progress))
     , stop_(std::move(stop)) {
+    auto [spec, end] = outside(std::move(command));
+    end_ = std::move(end);
     auto [output_read, output_write] = make_pipe();
     auto [messages_read, messages_write] = make_pipe();
     spec.stdout_fd = output_write.get();
@@ -250,6 +253,8 @@ BootstrapRun::~BootstrapRun() {
     output_.reset();
     messages_.reset();
     try {
+        if (end_)
+            run_checked(*end_);
         ::kill(-child_.pid, SIGTERM); // as a terminal does: it waits for its children, then removes its tree
         if (wait_child(child_, cleanup_ms))
             return;

@@ -7,6 +7,7 @@
 #include "daemon/image/progress.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -56,7 +57,7 @@ Error bootstrap_error(const std::string& errors, const Bootstrap& what);
 /// The running child. Ends it, and waits for its cleaning up, when dropped early.
 class BootstrapRun {
 public:
-    BootstrapRun(ProcessSpec spec, Progress progress, std::stop_token stop);
+    BootstrapRun(ProcessSpec command, Progress progress, std::stop_token stop);
     BootstrapRun(const BootstrapRun&) = delete;
     ~BootstrapRun();
 
@@ -76,6 +77,7 @@ private:
     OwnedFd messages_;
     Child child_;
     bool running_ = true;
+    std::optional<ProcessSpec> end_; ///< where it is no child of ours
     std::string errors_;
     std::string line_;
 };

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/op_id.hpp"
 #include "base/process.hpp"
+#include "daemon/image/outside.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ void remove_as_mapped_root(const std::string& path) {
     spec.arguments = {"--user", "--map-root-user",   "--map-auto", "--", find_program("rm", "coreutils"),
                       "-rf",    "--one-file-system", "--",         path};
     spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
-    run_checked(std::move(spec));
+    run_checked(outside(std::move(spec)).spec);
 }
 
 void remove_scratch(const std::string& path) {

@@ -103,5 +103,5 @@ TEST_CASE("every command can be declared, has a name of its own and stands in th
         CHECK(help.find(command.summary) != help.npos);
         CHECK(program_help().find(command.summary) != std::string::npos);
     }
-    CHECK(nouns() == std::vector<std::string>{"vm", "kernel", "image"});
+    CHECK(nouns() == std::vector<std::string>{"vm", "kernel", "image", "system"});
 }

@@ -19,7 +19,8 @@ Metadata example() {
     metadata.owners = {{"alice", 1000, 1000}, {"bob@example.org", 70001, 70001}};
     metadata.paths.bindir = "/opt/banger/bin";
     metadata.paths.jailer = "/usr/local/bin/jailer";
-    metadata.paths.files = {"/etc/banger/install.toml", "/etc/a \"b\" \\c"};
+    metadata.files = {{"/etc/a \"b\" \\c", std::string(64, 'a'), {}, true},
+                      {"/usr/bin/banger", std::string(64, '0'), std::string(64, 'f'), false}};
     return metadata;
 }
 
@@ -58,22 +59,35 @@ TEST_CASE("an owner is found by uid alone") {
     CHECK(metadata.owner(1000)->name == "alice");
     CHECK(metadata.owner(1001) == nullptr);
     CHECK(metadata.owner(0) == nullptr);
+    CHECK(metadata.file("/usr/bin/banger") == &metadata.files[1]);
+    CHECK(metadata.file("/usr/bin") == nullptr);
 }
 
 TEST_CASE("what render_metadata does not write is refused") {
     const std::string good = "version = \"1\"\n";
     CHECK_NOTHROW(parse_metadata(good));
     for (const char* bad :
-         {"", "version = 1\n", "version = \"1\"\ncolour = \"red\"\n", "version = \"1\"\nowner = \"alice\"\n",
-          "version = \"1\"\nowner = [1]\n", "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5\n",
+         {"",
+          "version = 1\n",
+          "version = \"1\"\ncolour = \"red\"\n",
+          "version = \"1\"\nowner = \"alice\"\n",
+          "version = \"1\"\nowner = [1]\n",
+          "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = \"5\"\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = -1\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 4294967296\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5.0\ngid = 5\n",
           "version = \"1\"\n[[owner]]\nname = \"a\"\nuid = 5\ngid = 5\nshell = \"/bin/sh\"\n",
-          "version = \"1\"\npaths = \"/usr\"\n", "version = \"1\"\n[paths]\nbindir = \"usr/bin\"\n",
-          "version = \"1\"\n[paths]\nfiles = \"x\"\n", "version = \"1\"\n[paths]\nfiles = [1]\n",
-          "version = \"1\"\n[paths]\nlibdir = \"/usr/lib\"\n", "version = \"1\n", "\xff\xfe"})
+          "version = \"1\"\npaths = \"/usr\"\n",
+          "version = \"1\"\n[paths]\nbindir = \"usr/bin\"\n",
+          "version = \"1\"\nfile = \"x\"\n",
+          "version = \"1\"\nfile = [1]\n",
+          "version = \"1\"\n[[file]]\npath = \"/x\"\n",
+          "version = \"1\"\n[[file]]\npath = \"/x\"\nsha256 = \"12\"\n",
+          "version = \"1\"\n[[file]]\npath = \"/x\"\nsha256 = 12\nwritten = \"no\"\n",
+          "version = \"1\"\n[paths]\nlibdir = \"/usr/lib\"\n",
+          "version = \"1\n",
+          "\xff\xfe"})
         CHECK(refusal(bad) == ErrorCode::FailedPrecondition);
 }
 

@@ -1,0 +1,90 @@
+"""Runs in the test machine, once per account: takes commands from a virtio-serial port, and answers with what came of them.
+
+Requests and answers are messages: a header as JSON with its length before it (4 bytes, big-endian), then `size` bytes.
+  {"id": 1, "argv": […], "cwd": …, "env": {…}, "timeout": 60, "size": 5}   runs a command; the bytes are its standard input
+  {"id": 2, "signal": 15, "target": 1, "size": 0}                          signals the process group of one that runs
+  {"id": 1, "status": 0, "stdout": 3, "size": 7}    the answer: 3 bytes of standard output, 4 of standard error. A status below
+                                                    zero is a signal's; null: it was killed at its time limit
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+
+class Agent:
+    def __init__(self, port):
+        self.port = os.open(port, os.O_RDWR)
+        self.writing = threading.Lock()
+        self.running = {}
+
+    def read(self, count):
+        data = bytearray()
+        while len(data) < count:
+            part = os.read(self.port, min(count - len(data), 1 << 16))
+            if not part:
+                sys.exit(0)  # the port is gone
+            data += part
+        return bytes(data)
+
+    def write(self, header, data=b""):
+        text = json.dumps(header).encode()
+        message = memoryview(len(text).to_bytes(4, "big") + text + data)
+        with self.writing:
+            while message:
+                message = message[os.write(self.port, message[:1 << 16]):]
+
+    def serve(self):
+        while True:
+            request = json.loads(self.read(int.from_bytes(self.read(4), "big")))
+            data = self.read(request["size"])
+            if "signal" in request:
+                self.signal(request)
+            else:
+                self.start(request, data)
+
+    def answer(self, request, status, out=b"", err=b""):
+        self.write({"id": request["id"], "status": status, "stdout": len(out), "size": len(out) + len(err)}, out + err)
+
+    def signal(self, request):
+        process = self.running.get(request["target"])
+        if process:
+            kill_group(process, request["signal"])
+        self.answer(request, 0)
+
+    def start(self, request, data):
+        try:
+            process = subprocess.Popen(request["argv"], cwd=request["cwd"], env={**os.environ, **request["env"]},
+                                       start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+        except OSError as error:
+            self.answer(request, 127, err=f"{request['argv'][0]}: {error}\n".encode())
+            return
+        self.running[request["id"]] = process
+        threading.Thread(target=self.finish, args=(request, data, process), daemon=True).start()
+
+    def finish(self, request, data, process):
+        out, err, status = b"", b"", None
+        try:
+            out, err = process.communicate(data, timeout=request["timeout"])
+            status = process.returncode
+        except subprocess.TimeoutExpired:
+            kill_group(process, signal.SIGKILL)
+            try:
+                out, err = process.communicate(timeout=5)
+            except subprocess.TimeoutExpired as error:  # somebody outside of the group holds the pipes open
+                out, err = error.stdout or b"", error.stderr or b""
+        del self.running[request["id"]]
+        self.answer(request, status, out, err)
+
+
+def kill_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+Agent(sys.argv[1]).serve()

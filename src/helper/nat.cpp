@@ -2,13 +2,15 @@
 
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/op_id.hpp"
 #include "helper/network.hpp"
 #include "helper/nft.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace banger::helper {
 
@@ -122,24 +124,43 @@ void Nat::finish(const Work& work) {
 }
 
 void Nat::settle(const Done<Nothing>& done) {
-    lanes_.enter(lane, [=, this](const Turn& turn) {
-        guarded(done, [&] {
-            auto work = std::make_shared<Work>(prepare());
+    waiting_.push_back({done, current_op_id()});
+    lanes_.enter(lane, [this](const Turn& turn) {
+        // One settling serves all who wait for a turn: each has changed the ledger before it asked.
+        if (waiting_.empty())
+            return;
+        const auto served = std::make_shared<std::vector<Waiting>>(std::exchange(waiting_, {}));
+        try {
+            const auto work = std::make_shared<Work>(prepare());
             workers_.run<Nothing>(
                 [work] {
                     work->run();
                     return Nothing{};
                 },
-                [=, this](Outcome<Nothing> outcome) {
-                    guarded(done, [&] {
-                        if (!std::holds_alternative<Error>(outcome))
-                            finish(*work);
-                        done(std::move(outcome));
-                    });
-                    (void)turn; // held until here
+                [this, work, served, turn](const Outcome<Nothing>& outcome) {
+                    settled(*work, *served, outcome);
                 });
-        });
+        } catch (...) {
+            tell(*served, bus::current_error());
+        }
     });
+}
+
+void Nat::settled(const Work& work, const std::vector<Waiting>& served, const Outcome<Nothing>& outcome) {
+    try {
+        if (!std::holds_alternative<Error>(outcome))
+            finish(work);
+    } catch (...) {
+        return tell(served, bus::current_error());
+    }
+    tell(served, outcome);
+}
+
+void Nat::tell(const std::vector<Waiting>& served, const Outcome<Nothing>& outcome) {
+    for (const auto& [done, op_id] : served) {
+        const OpScope scope(op_id);
+        done(outcome);
+    }
 }
 
 void Nat::perform(const Grant<Action::Network>& grant, const SetNat& request, const Done<Nothing>& done) {

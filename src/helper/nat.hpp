@@ -9,7 +9,8 @@
 #include "helper/requests.hpp"
 #include "helper/workers.hpp"
 
-#include <functional>
+#include <string>
+#include <vector>
 
 namespace banger::helper {
 
@@ -26,7 +27,8 @@ public:
     /// beyond this host. FailedPrecondition: no tap; AlreadyExists: another VM has the address.
     void perform(const Grant<Action::Network>& grant, const SetNat& request, const Done<Nothing>& done);
 
-    /// Brings rules and forwarding to what the ledger says now. For whoever has changed it.
+    /// Brings rules and forwarding to what the ledger says now. For whoever has changed it. `done` must not
+    /// throw.
     void settle(const Done<Nothing>& done);
     /// What a crash left: guests whose rules were half-made are forgotten, then as settle(). Blocks; for the
     /// start.
@@ -34,15 +36,22 @@ public:
 
 private:
     struct Work;
+    struct Waiting {
+        Done<Nothing> done;
+        std::string op_id;
+    };
     void set_nat(uint32_t uid, const SetNat& request, const Turn& turn, const Done<Nothing>& done);
     void undo(const VmRecord& before, const Error& why, const Turn& turn, const Done<Nothing>& done);
     void write(const VmRecord& before, const std::optional<NatRecord>& nat);
     Work prepare();
     void finish(const Work& work);
+    void settled(const Work& work, const std::vector<Waiting>& served, const Outcome<Nothing>& outcome);
+    static void tell(const std::vector<Waiting>& served, const Outcome<Nothing>& outcome);
 
     Ledger& ledger_;
     Lanes& lanes_;
     Workers& workers_;
+    std::vector<Waiting> waiting_;
 };
 
 } // namespace banger::helper

@@ -38,7 +38,7 @@ struct SetNat {
     VmId vm;
     Ipv4Address address;
     bool on = false;
-    Subject subject() const { return {vm, {}}; }
+    Subject subject() const { return {vm, {}, on}; }
 };
 struct SetResolver {
     BridgeName bridge;

@@ -1,6 +1,7 @@
 """What guests can send, and reach beyond the host: real packets, real rules."""
 import contextlib
 import json
+import pathlib
 import random
 import threading
 import time
@@ -13,6 +14,7 @@ from network_parts import guest, mac_of, outside
 HOST = NETWORK.split("/")[0]
 ADDRESS2 = "172.30.9.3"
 SERVER = ("203.0.113.2", 7)
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 
 
@@ -391,3 +393,30 @@ def test_a_kernel_that_may_not_forward(world, bridge):
     assert rules(world) == clean and "nat" not in world.ledger()[f"64001-{VM}.json"]
     world.call("SetNat", VM, ADDRESS, False)
     world.call("Cleanup", VM)
+
+
+def test_an_administrator_may_keep_guests_in(world, bridge):
+    """The example rule: NAT is for nobody, and VMs without it are as before."""
+    rule = "/etc/polkit-1/rules.d/10-test.rules"
+    world.root(f"cat > {rule}", input=(REPOSITORY / "polkit/examples/10-banger-restrict.rules").read_text())
+    world.call("CreateTap", VM, bridge)
+    try:
+        until(lambda: not allowed(world, True), "polkit has read the rule")
+        assert elements(world, "ip", "nat") == [] and allowed(world, False)
+        assert elements(world, "bridge", "guests") != []
+    finally:
+        world.root(f"rm {rule}")
+        until(lambda: allowed(world, True), "polkit has forgotten the rule")
+    world.call("Cleanup", VM)
+
+
+def allowed(world, on):
+    """SetNat; False when polkit says no. Switched on, it is switched off again."""
+    try:
+        world.call("SetNat", VM, ADDRESS, on)
+    except BusError as error:
+        assert error.name == error_of("NotAuthorized")
+        return False
+    if on:
+        world.call("SetNat", VM, ADDRESS, False)
+    return True

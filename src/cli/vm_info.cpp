@@ -33,6 +33,7 @@ VmInfo vm_info(const bus::Variants& properties) {
     vm.vmm = property<std::string>(properties, "Vmm");
     vm.pid = property<uint32_t>(properties, "Pid");
     vm.exit_reason = property<std::string>(properties, "ExitReason");
+    vm.nat = property<bool>(properties, "Nat");
     vm.ephemeral = property<bool>(properties, "Ephemeral");
     vm.created_at = property<uint64_t>(properties, "CreatedAt");
     vm.started_at = property<uint64_t>(properties, "StartedAt");
@@ -52,6 +53,7 @@ Json vm_json(const VmInfo& vm) {
             {"vmm", vm.vmm},
             {"pid", vm.pid},
             {"exit_reason", vm.exit_reason},
+            {"nat", vm.nat},
             {"ephemeral", vm.ephemeral},
             {"created_at", time_json(vm.created_at)},
             {"started_at", time_json(vm.started_at)}};
@@ -82,6 +84,7 @@ std::string vm_description(const VmInfo& vm, uint64_t now) {
                      {"Disk", human_size(vm.disk_bytes)},
                      {"VMM", vm.vmm},
                      {"Process", vm.pid == 0 ? "" : std::to_string(vm.pid)},
+                     {"NAT", vm.nat ? "yes" : "no"},
                      {"Ephemeral", vm.ephemeral ? "yes" : "no"},
                      {"Created", when(vm.created_at)},
                      {"Started", when(vm.started_at)}});

@@ -24,6 +24,7 @@ struct VmInfo {
     std::string vmm;
     uint32_t pid = 0;
     std::string exit_reason;
+    bool nat = true;
     bool ephemeral = false;
     uint64_t created_at = 0; ///< µs since the Unix epoch; 0: never
     uint64_t started_at = 0;

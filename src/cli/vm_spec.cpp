@@ -36,6 +36,11 @@ void VmSpec::declare(CLI::App& app) {
     app.add_option("--vcpu,--vcpus", vcpus, "Virtual CPUs")->type_name("NUMBER");
     app.add_option("--memory", memory, "Memory: 512 (MiB) or 2G")->type_name("SIZE");
     app.add_option("--disk", disk, "Size of its writable disk: 8G")->type_name("SIZE");
+    auto* with = app.add_flag_callback(
+        "--nat", [this] { nat = true; }, "It reaches what this computer reaches (the default)");
+    app.add_flag_callback(
+           "--no-nat", [this] { nat = false; }, "It reaches this computer, and nothing beyond")
+        ->excludes(with);
     app.add_option("--vmm", vmm)->group(""); // for tests: what runs it
     app.add_option("--null-mode", null_mode)->group("");
 }
@@ -55,6 +60,8 @@ void VmSpec::add_to(bus::Variants& request) const {
         request["memory-mib"] = sdbus::Variant{memory_mib(memory)};
     if (!disk.empty())
         request["disk-bytes"] = sdbus::Variant{size_option("--disk", disk, 1)};
+    if (nat)
+        request["nat"] = sdbus::Variant{*nat};
     if (!vmm.empty())
         request["vmm"] = sdbus::Variant{vmm};
     if (!null_mode.empty())

@@ -16,8 +16,9 @@ struct VmSpec {
     std::string image;
     std::string kernel;
     std::optional<uint32_t> vcpus;
-    std::string memory; ///< as written: a bare number counts MiB
-    std::string disk;   ///< as written: a bare number counts bytes
+    std::string memory;      ///< as written: a bare number counts MiB
+    std::string disk;        ///< as written: a bare number counts bytes
+    std::optional<bool> nat; ///< as the daemon has it when absent
     std::string vmm;
     std::string null_mode; ///< what a VMM of the kind null does wrong
 

@@ -170,6 +170,10 @@ std::string HelperClient::create_tap(const VmId& vm, const std::string& bridge) 
     return std::get<0>(invoke<std::string>(network_interface, "CreateTap", vm.str(), bridge, options()));
 }
 
+void HelperClient::set_nat(const VmId& vm, const Ipv4Address& address, bool on) {
+    invoke<>(network_interface, "SetNat", vm.str(), address.str(), on, options());
+}
+
 void HelperClient::delete_tap(const VmId& vm) {
     invoke<>(network_interface, "DeleteTap", vm.str(), options());
 }

@@ -63,6 +63,8 @@ public:
 
     void ensure_bridge(const std::string& bridge, const Ipv4Cidr& address);
     std::string create_tap(const VmId& vm, const std::string& bridge);
+    /// The guest's address, which its tap passes from then on; `on`: it may reach beyond this host.
+    void set_nat(const VmId& vm, const Ipv4Address& address, bool on);
     void delete_tap(const VmId& vm);
     Launched launch(const VmId& vm, const LaunchRequest& request);
     MachineFacts inspect(const VmId& vm);

@@ -64,6 +64,7 @@ CreateRequest parse_create(bus::Options& options, uint64_t host_mib) {
     request.memory_mib = options.take_number("memory-mib", request.memory_mib, least_memory, UINT32_MAX);
     request.disk_bytes = take_disk(options);
     request.start = options.take_or<bool>("start", false);
+    request.nat = options.take_or<bool>("nat", true);
     request.ephemeral = options.take_or<bool>("ephemeral", false);
     request.tied = options.take_or<bool>("tied", false);
     request.vmm = take_vmm(options);

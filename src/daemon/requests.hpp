@@ -26,6 +26,7 @@ struct CreateRequest {
     uint32_t memory_mib = 512;
     uint64_t disk_bytes = uint64_t{4} << 30;
     bool start = false;
+    bool nat = true;
     bool ephemeral = false;
     bool tied = false;
     std::string vmm; ///< "qemu" or "null": auto is resolved

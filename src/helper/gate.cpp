@@ -162,6 +162,8 @@ void Gate::ask_polkit(const std::shared_ptr<Call>& call, const install::Owner& o
                         {"method", call->caller.method}};
     if (call->subject.bridge)
         question.details["bridge"] = call->subject.bridge->str();
+    if (call->subject.nat)
+        question.details["nat"] = *call->subject.nat ? "on" : "off";
     const auto action = question.action;
     polkit_.ask(std::move(question), [this, call, action, decide](Verdict verdict) {
         try {

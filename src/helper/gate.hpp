@@ -41,6 +41,7 @@ private:
 struct Subject {
     std::optional<VmId> vm;
     std::optional<BridgeName> bridge;
+    std::optional<bool> nat{}; ///< of SetNat: switched on or off; for polkit's rules
 };
 
 /// Why a call was stopped: the error for the caller, and whether the bus's own name for "polkit would ask" is

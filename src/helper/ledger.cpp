@@ -20,6 +20,7 @@ namespace {
 constexpr size_t record_limit = 16 << 10;
 constexpr std::string_view suffix = ".json";
 constexpr std::string_view bridge_prefix = "bridge-";
+constexpr std::string_view forwarding_name = "forwarding.json";
 
 void remove_file(const std::string& path) {
     if (::unlink(path.c_str()) < 0 && errno != ENOENT)
@@ -50,7 +51,9 @@ void Ledger::load_file(const std::string& name) {
     const auto path = folder_ + "/" + name;
     try {
         const auto text = read_file(path, record_limit);
-        if (name.starts_with(bridge_prefix)) {
+        if (name == forwarding_name) {
+            forwarding_ = parse_forwarding_record(text);
+        } else if (name.starts_with(bridge_prefix)) {
             const auto record = parse_bridge_record(text);
             if (bridge_path(record.bridge) != path)
                 throw Error(ErrorCode::InvalidArgument, "it names another bridge than its file does");
@@ -94,6 +97,13 @@ const BridgeRecord* Ledger::bridge(const BridgeName& name) const noexcept {
 const VmRecord* Ledger::tap_holder(const TapName& name) const noexcept {
     const auto found = std::find_if(vms_.begin(), vms_.end(), [&](const auto& entry) {
         return entry.second.tap && entry.second.tap->name == name;
+    });
+    return found == vms_.end() ? nullptr : &found->second;
+}
+
+const VmRecord* Ledger::address_holder(const Ipv4Address& address) const noexcept {
+    const auto found = std::find_if(vms_.begin(), vms_.end(), [&](const auto& entry) {
+        return entry.second.nat && entry.second.nat->address == address;
     });
     return found == vms_.end() ? nullptr : &found->second;
 }
@@ -149,6 +159,16 @@ void Ledger::put(const VmRecord& record) {
 void Ledger::put(const BridgeRecord& record) {
     write_file_atomically(bridge_path(record.bridge), render(record));
     bridges_.insert_or_assign(record.bridge.str(), record);
+}
+
+void Ledger::put(const ForwardingRecord& record) {
+    write_file_atomically(folder_ + "/" + std::string(forwarding_name), render(record));
+    forwarding_ = record;
+}
+
+void Ledger::erase_forwarding() {
+    remove_file(folder_ + "/" + std::string(forwarding_name));
+    forwarding_.reset();
 }
 
 void Ledger::erase(const BridgeName& name) {

@@ -5,6 +5,7 @@
 #include "helper/record.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,10 @@ public:
     const BridgeRecord* bridge(const BridgeName& name) const noexcept;
     /// The VM, of any owner, whose tap has this name.
     const VmRecord* tap_holder(const TapName& name) const noexcept;
+    /// The VM, of any owner, whose guest has this address.
+    const VmRecord* address_holder(const Ipv4Address& address) const noexcept;
+    /// Whether IP forwarding is on because the helper switched it on.
+    const std::optional<ForwardingRecord>& forwarding() const noexcept { return forwarding_; }
 
     std::vector<VmRecord> vms() const;
     std::vector<VmRecord> vms_of(uint32_t uid) const;
@@ -38,7 +43,9 @@ public:
     /// Writes the record down; an empty one is erased.
     void put(const VmRecord& record);
     void put(const BridgeRecord& record);
+    void put(const ForwardingRecord& record);
     void erase(const BridgeName& name);
+    void erase_forwarding();
 
 private:
     using VmKey = std::pair<uint32_t, std::string>;
@@ -52,6 +59,7 @@ private:
     std::string folder_;
     std::map<VmKey, VmRecord> vms_;
     std::map<std::string, BridgeRecord> bridges_;
+    std::optional<ForwardingRecord> forwarding_;
 };
 
 } // namespace banger::helper

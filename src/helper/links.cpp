@@ -233,7 +233,7 @@ void remove(int index) {
         fail("remove link " + std::to_string(index), error);
 }
 
-void make_tap(const TapName& name, unsigned uid, unsigned gid, int bridge_index) {
+void make_tap(const TapName& name, unsigned uid, unsigned gid, int bridge_index, bool isolated) {
     {
         const auto fd = open_tun(name);
         if (::ioctl(fd.get(), TUNSETOWNER, static_cast<unsigned long>(uid)) < 0 ||
@@ -252,7 +252,7 @@ void make_tap(const TapName& name, unsigned uid, unsigned gid, int bridge_index)
         fail("connect tap " + name.str() + " to its bridge", error);
     LinkMessage isolate(RTM_NEWLINK, 0, header_for(link->index));
     isolate.begin(IFLA_LINKINFO).text(IFLA_INFO_SLAVE_KIND, "bridge");
-    isolate.begin(IFLA_INFO_SLAVE_DATA).byte(IFLA_BRPORT_ISOLATED, 1).end().end();
+    isolate.begin(IFLA_INFO_SLAVE_DATA).byte(IFLA_BRPORT_ISOLATED, isolated ? 1 : 0).end().end();
     if (const int error = isolate.send(); error < 0)
         fail("isolate tap " + name.str(), error);
     set_up(link->index);

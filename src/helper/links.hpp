@@ -41,10 +41,10 @@ void set_up(int index);
 /// Removes the link with this index; it is no error when it is gone.
 void remove(int index);
 
-/// Makes a persistent tap that only this user and group may attach to, and sets it up as an isolated port of
-/// the bridge: isolated ports reach the host and not one another (bridge(8)). A tap of that name that is
-/// there is taken as it is.
-void make_tap(const TapName& name, unsigned uid, unsigned gid, int bridge_index);
+/// Makes a persistent tap that only this user and group may attach to, and sets it up as a port of the
+/// bridge: isolated ports reach the host and not one another (bridge(8)). A tap of that name that is there is
+/// taken as it is.
+void make_tap(const TapName& name, unsigned uid, unsigned gid, int bridge_index, bool isolated);
 /// A descriptor of the tap (IFF_TAP|IFF_NO_PI|IFF_VNET_HDR), as a VMM wants it. Busy while another holds it.
 OwnedFd attach_tap(const TapName& name);
 

@@ -18,15 +18,6 @@ namespace {
 constexpr std::chrono::seconds kill_patience{10};
 constexpr int guardian_patience_ms = 200;
 
-template <class T, class Body>
-void guarded(const Done<T>& done, Body&& body) noexcept {
-    try {
-        body();
-    } catch (...) {
-        done(bus::current_error());
-    }
-}
-
 /// The VMM's process, while it runs. Before it is known, its guardian stands for it.
 OwnedFd running(const VmRecord& record) {
     if (!record.vmm || record.vmm->state == VmmState::Exited)

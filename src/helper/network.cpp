@@ -11,16 +11,6 @@ namespace banger::helper {
 
 namespace {
 
-/// The loop's part of a step: what it throws is the answer.
-template <class T, class Body>
-void guarded(const Done<T>& done, Body&& body) noexcept {
-    try {
-        body();
-    } catch (...) {
-        done(bus::current_error());
-    }
-}
-
 /// Of the names that tap_name() makes; other links may begin alike.
 bool is_tap_name(const std::string& name) {
     return name.size() == 15 && name.starts_with("btap-") &&
@@ -36,19 +26,21 @@ Error not_ours(const BridgeName& name) {
         .with_hint("remove it, or choose another bridge name in banger's configuration");
 }
 
-/// Worker's work: the bridge as its record, which is written already, says.
-void make_bridge(const BridgeName& name, const Ipv4Cidr& address) {
+/// Worker's work: the bridge as its record, which is written already, says. True when it was not there.
+bool make_bridge(const BridgeName& name, const Ipv4Cidr& address) {
     check_address_is_free(name, address, links::addresses());
     auto link = links::find(name.str());
     if (link && link->kind != "bridge")
         throw not_ours(name);
-    if (!link)
+    const bool is_new = !link;
+    if (is_new)
         links::make_bridge(name);
     link = links::find(name.str());
     if (!link)
         throw Error(ErrorCode::Internal, "bridge " + name.str() + " vanished while it was made");
     links::add_address(link->index, address);
     links::set_up(link->index);
+    return is_new;
 }
 
 void remove_link(const std::string& name, const std::string& kind) {
@@ -56,11 +48,12 @@ void remove_link(const std::string& name, const std::string& kind) {
         links::remove(link->index);
 }
 
-void make_tap(const TapName& name, const install::Owner& owner, const BridgeName& bridge) {
+void make_tap(const TapRecord& tap, const install::Owner& owner) {
+    const auto& bridge = tap.bridge;
     const auto master = links::find(bridge.str());
     if (!master || master->kind != "bridge")
         throw failed("bridge " + bridge.str() + " is not there").with_hint("ensure the bridge first");
-    links::make_tap(name, owner.uid, owner.gid, master->index);
+    links::make_tap(tap.name, owner.uid, owner.gid, master->index, tap.isolated);
 }
 
 bool vmm_may_run(const VmRecord& record) {
@@ -94,10 +87,12 @@ void check_address_is_free(const BridgeName& bridge, const Ipv4Cidr& address,
                 .with_hint("choose another network for the bridge in banger's configuration");
 }
 
-Network::Network(Ledger& ledger, Lanes& lanes, Workers& workers)
+Network::Network(Ledger& ledger, Lanes& lanes, Workers& workers, Nat& nat, Resolver& resolver)
     : ledger_(ledger)
     , lanes_(lanes)
-    , workers_(workers) {}
+    , workers_(workers)
+    , nat_(nat)
+    , resolver_(resolver) {}
 
 void Network::perform(const Grant<Action::Network>& grant, const EnsureBridge& request,
                       const Done<Nothing>& done) {
@@ -121,29 +116,64 @@ void Network::ensure_bridge(uint32_t uid, const EnsureBridge& request, const Tur
     if (!known && links::find(request.bridge.str()))
         throw not_ours(request.bridge);
     const bool is_new = known == nullptr;
+    const auto record = is_new ? BridgeRecord{uid, request.bridge, request.address, Step::Making} : *known;
     if (is_new)
-        ledger_.put(BridgeRecord{uid, request.bridge, request.address, Step::Making});
+        ledger_.put(record);
+    // The packet filter first: no guest is ever without it.
+    nat_.settle([=, this](Outcome<Nothing> outcome) {
+        guarded(done, [&] {
+            if (const auto* error = std::get_if<Error>(&outcome))
+                return bridge_failed(record, is_new, *error, turn, done);
+            workers_.run<bool>(uid, [record] { return make_bridge(record.bridge, record.address); },
+                               [=, this](Outcome<bool> made) {
+                                   guarded(done, [&] {
+                                       if (const auto* error = std::get_if<Error>(&made))
+                                           return bridge_failed(record, is_new, *error, turn, done);
+                                       auto written = record;
+                                       written.step = Step::Made;
+                                       if (std::get<bool>(made)) // what the resolver knew of an earlier link
+                                           written.resolver.reset();
+                                       ledger_.put(written);
+                                       done(Nothing{});
+                                   });
+                               });
+        });
+    });
+}
+
+/// Takes back what was new; the answer is the error that led here.
+void Network::bridge_failed(const BridgeRecord& record, bool is_new, const Error& why, const Turn& turn,
+                            const Done<Nothing>& done) {
+    if (!is_new)
+        return done(why);
+    remove_bridge(record, [why, turn, done](const Outcome<Nothing>& removed) {
+        if (const auto* error = std::get_if<Error>(&removed))
+            log::warning("cannot take back a bridge: " + error->message());
+        done(why);
+    });
+}
+
+/// The link, its rules, its record. For whoever holds the bridge's turn.
+void Network::remove_bridge(BridgeRecord record, const Done<Nothing>& done) {
+    record.step = Step::Removing;
+    ledger_.put(record);
     workers_.run<Nothing>(
-        uid,
-        [request, is_new] {
-            try {
-                make_bridge(request.bridge, request.address);
-            } catch (...) {
-                if (is_new)
-                    remove_link(request.bridge.str(), "bridge");
-                throw;
-            }
+        record.uid, [name = record.bridge.str()] {
+            remove_link(name, "bridge");
             return Nothing{};
         },
-        [=, this](Outcome<Nothing> outcome) {
+        [=, this](Outcome<Nothing> removed) {
+            if (std::holds_alternative<Error>(removed))
+                return done(std::move(removed));
             guarded(done, [&] {
-                if (!std::holds_alternative<Error>(outcome))
-                    ledger_.put(BridgeRecord{uid, request.bridge, request.address, Step::Made});
-                else if (is_new)
-                    ledger_.erase(request.bridge);
-                done(std::move(outcome));
+                nat_.settle([=, this](Outcome<Nothing> outcome) {
+                    guarded(done, [&] {
+                        if (!std::holds_alternative<Error>(outcome))
+                            ledger_.erase(record.bridge);
+                        done(std::move(outcome));
+                    });
+                });
             });
-            (void)turn; // held until here
         });
 }
 
@@ -159,22 +189,13 @@ void Network::perform(const Grant<Action::Network>& grant, const DeleteBridge& r
             if (const auto taps = ledger_.count_taps_on(request.bridge))
                 throw failed("bridge " + request.bridge.str() + " has " + std::to_string(taps) + " tap(s)")
                     .with_hint("clean up the VMs that use it first");
-            auto record = *known;
-            record.step = Step::Removing;
-            ledger_.put(record);
-            workers_.run<Nothing>(
-                owner.uid,
-                [name = request.bridge.str()] {
-                    remove_link(name, "bridge");
-                    return Nothing{};
-                },
-                [this, name = request.bridge, turn, done](Outcome<Nothing> outcome) {
-                    guarded(done, [&] {
-                        if (!std::holds_alternative<Error>(outcome))
-                            ledger_.erase(name);
-                        done(std::move(outcome));
-                    });
+            // Before the link goes, by whose number the resolver knows it.
+            resolver_.forget(*known, [this, record = *known, turn, done](const Outcome<Nothing>&) {
+                guarded(done, [&] {
+                    remove_bridge(record,
+                                  [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });
                 });
+            });
         });
     });
 }
@@ -208,31 +229,52 @@ void Network::create_tap(const install::Owner& owner, const CreateTap& request, 
         throw failed("the VM's tap is on bridge " + record.tap->bridge.str())
             .with_hint("delete the tap first");
     // A running VMM holds the tap: it is there, and attaching to it once more would fail.
-    if (record.tap && record.tap->step == Step::Made && vmm_may_run(record))
+    if (record.tap && record.tap->step == Step::Made && vmm_may_run(record)) {
+        if (record.tap->isolated != request.isolated)
+            throw failed("the VM's VMM is running").with_hint("kill it first to change the tap");
         return done(name);
-    record.tap = TapRecord{name, request.bridge, Step::Making};
+    }
+    record.tap = TapRecord{name, request.bridge, Step::Making, request.isolated};
     ledger_.put(record);
-    workers_.run<TapName>(
-        owner.uid,
-        [name, owner, bridge_name = request.bridge] {
+    workers_.run<Nothing>(
+        owner.uid, [tap = *record.tap, owner] {
             try {
-                make_tap(name, owner, bridge_name);
+                make_tap(tap, owner);
             } catch (...) {
-                remove_link(name.str(), "tun");
+                remove_link(tap.name.str(), "tun");
                 throw;
             }
-            return name;
+            return Nothing{};
         },
-        [this, record, turn, done](Outcome<TapName> outcome) mutable {
-            guarded(done, [&] {
-                if (std::holds_alternative<Error>(outcome))
-                    record.tap.reset();
-                else
-                    record.tap->step = Step::Made;
-                ledger_.put(record);
-                done(std::move(outcome));
-            });
+        [this, record, turn, done](Outcome<Nothing> outcome) mutable {
+            guarded(done, [&] { tap_made(record, std::move(outcome), turn, done); });
         });
+}
+
+/// Writes down what came of it. A tap that had a guest before may be isolated now, or gone: the packet filter
+/// follows.
+void Network::tap_made(VmRecord record, Outcome<Nothing> outcome, const Turn& turn,
+                       const Done<TapName>& done) {
+    const auto name = record.tap->name;
+    const bool had_guest = record.nat.has_value();
+    if (std::holds_alternative<Error>(outcome)) {
+        record.tap.reset();
+        record.nat.reset();
+    } else {
+        record.tap->step = Step::Made;
+    }
+    ledger_.put(record);
+    const auto answer = [name, turn, done](const Outcome<Nothing>& all) {
+        if (const auto* error = std::get_if<Error>(&all))
+            done(*error);
+        else
+            done(name);
+    };
+    if (!had_guest)
+        return answer(outcome);
+    nat_.settle([answer, outcome](const Outcome<Nothing>& settled) {
+        answer(std::holds_alternative<Error>(outcome) ? outcome : settled);
+    });
 }
 
 void Network::perform(const Grant<Action::Network>& grant, const DeleteTap& request,
@@ -252,27 +294,38 @@ void Network::perform(const Grant<Action::Network>& grant, const DeleteTap& requ
 void Network::remove_tap(const VmRecord& before, const Done<Nothing>& done) {
     auto record = before;
     record.tap->step = Step::Removing;
+    if (record.nat)
+        record.nat->step = Step::Removing;
     ledger_.put(record);
+    const Done<Nothing> removed = [this, record, done](Outcome<Nothing> outcome) {
+        guarded(done, [&] {
+            if (!std::holds_alternative<Error>(outcome)) {
+                auto without = record;
+                without.tap.reset();
+                without.nat.reset();
+                ledger_.put(without);
+            }
+            done(std::move(outcome));
+        });
+    };
     workers_.run<Nothing>(
         record.uid,
         [name = record.tap->name.str()] {
             remove_link(name, "tun");
             return Nothing{};
         },
-        [this, record, done](Outcome<Nothing> outcome) mutable {
-            guarded(done, [&] {
-                if (!std::holds_alternative<Error>(outcome)) {
-                    record.tap.reset();
-                    ledger_.put(record);
-                }
-                done(std::move(outcome));
-            });
+        [this, had_guest = record.nat.has_value(), removed](Outcome<Nothing> outcome) {
+            if (std::holds_alternative<Error>(outcome) || !had_guest)
+                return removed(std::move(outcome));
+            guarded(removed, [&] { nat_.settle(removed); });
         });
 }
 
 void Network::mend() {
     mend_taps();
     mend_bridges();
+    nat_.mend();
+    resolver_.mend();
 }
 
 void Network::mend_bridges() {
@@ -292,6 +345,7 @@ void Network::mend_taps() {
         log::notice("removing the half-made tap " + record.tap->name.str(), {{"VM_ID", record.vm.str()}});
         remove_link(record.tap->name.str(), "tun");
         record.tap.reset();
+        record.nat.reset();
         ledger_.put(record);
     }
     for (const auto& name : links::names_of_kind("tun")) {

@@ -73,6 +73,12 @@ public:
             refuse(std::string(key) + " must be a number up to " + std::to_string(most));
         return value.get<uint64_t>();
     }
+    bool truth(const char* key) const {
+        const auto& value = at(key);
+        if (!value.is_boolean())
+            refuse(std::string(key) + " must be true or false");
+        return value.get<bool>();
+    }
     template <class Table>
     auto choice(const char* key, const Table& table) const {
         const auto word = text(key);
@@ -130,8 +136,19 @@ VmmRecord vmm_record(const Json& json) {
 }
 
 TapRecord tap_record(const Json& json) {
-    const Object object(json, {"name", "bridge", "step"});
+    const Object object(json, {"name", "bridge", "step", "isolated"});
     return {TapName::parse(object.text("name")), BridgeName::parse(object.text("bridge")),
+            object.choice("step", steps), !object.has("isolated") || object.truth("isolated")};
+}
+
+NatRecord nat_record(const Json& json) {
+    const Object object(json, {"address", "on", "step"});
+    return {Ipv4Address::parse(object.text("address")), object.truth("on"), object.choice("step", steps)};
+}
+
+ResolverRecord resolver_record(const Json& json) {
+    const Object object(json, {"server", "port", "step"});
+    return {Ipv4Address::parse(object.text("server")), static_cast<uint16_t>(object.number("port", 65535)),
             object.choice("step", steps)};
 }
 
@@ -142,7 +159,12 @@ std::string render(const VmRecord& record) {
     if (record.tap)
         json["tap"] = {{"name", record.tap->name.str()},
                        {"bridge", record.tap->bridge.str()},
-                       {"step", name_of(steps, record.tap->step)}};
+                       {"step", name_of(steps, record.tap->step)},
+                       {"isolated", record.tap->isolated}};
+    if (record.nat)
+        json["nat"] = {{"address", record.nat->address.str()},
+                       {"on", record.nat->on},
+                       {"step", name_of(steps, record.nat->step)}};
     if (record.jail)
         json["jail"] = name_of(steps, *record.jail);
     if (const auto& vmm = record.vmm) {
@@ -158,11 +180,13 @@ std::string render(const VmRecord& record) {
 
 VmRecord parse_vm_record(std::string_view text) {
     const auto json = parsed(text);
-    const Object object(json, {"version", "uid", "vm", "tap", "jail", "vmm"});
+    const Object object(json, {"version", "uid", "vm", "tap", "jail", "vmm", "nat"});
     check_version(object);
     VmRecord record{uid_in(object), VmId::parse(object.text("vm")), {}, {}, {}};
     if (object.has("tap"))
         record.tap = tap_record(object.at("tap"));
+    if (object.has("nat"))
+        record.nat = nat_record(object.at("nat"));
     if (object.has("jail"))
         record.jail = object.choice("jail", steps);
     if (object.has("vmm"))
@@ -171,20 +195,39 @@ VmRecord parse_vm_record(std::string_view text) {
 }
 
 std::string render(const BridgeRecord& record) {
-    const Json json{{"version", format_version},
-                    {"uid", record.uid},
-                    {"bridge", record.bridge.str()},
-                    {"address", record.address.str()},
-                    {"step", name_of(steps, record.step)}};
+    Json json{{"version", format_version},
+              {"uid", record.uid},
+              {"bridge", record.bridge.str()},
+              {"address", record.address.str()},
+              {"step", name_of(steps, record.step)}};
+    if (record.resolver)
+        json["resolver"] = {{"server", record.resolver->server.str()},
+                            {"port", record.resolver->port},
+                            {"step", name_of(steps, record.resolver->step)}};
     return json.dump() + "\n";
 }
 
 BridgeRecord parse_bridge_record(std::string_view text) {
     const auto json = parsed(text);
-    const Object object(json, {"version", "uid", "bridge", "address", "step"});
+    const Object object(json, {"version", "uid", "bridge", "address", "step", "resolver"});
     check_version(object);
-    return {uid_in(object), BridgeName::parse(object.text("bridge")), Ipv4Cidr::parse(object.text("address")),
-            object.choice("step", steps)};
+    BridgeRecord record{uid_in(object), BridgeName::parse(object.text("bridge")),
+                        Ipv4Cidr::parse(object.text("address")), object.choice("step", steps)};
+    if (object.has("resolver"))
+        record.resolver = resolver_record(object.at("resolver"));
+    return record;
+}
+
+std::string render(const ForwardingRecord& record) {
+    const Json json{{"version", format_version}, {"step", name_of(steps, record.step)}};
+    return json.dump() + "\n";
+}
+
+ForwardingRecord parse_forwarding_record(std::string_view text) {
+    const auto json = parsed(text);
+    const Object object(json, {"version", "step"});
+    check_version(object);
+    return {object.choice("step", steps)};
 }
 
 } // namespace banger::helper

@@ -28,7 +28,16 @@ struct TapRecord {
     TapName name;
     BridgeName bridge;
     Step step = Step::Making;
+    bool isolated = true; ///< from all other taps of its bridge
     bool operator==(const TapRecord&) const = default;
+};
+
+/// What the packet filter lets the VM's guest do.
+struct NatRecord {
+    Ipv4Address address; ///< the guest's: its tap passes no other
+    bool on = false;     ///< it may reach beyond this host
+    Step step = Step::Making;
+    bool operator==(const NatRecord&) const = default;
 };
 
 enum class VmmState { Launching, Running, Exited };
@@ -49,10 +58,19 @@ struct VmRecord {
     std::optional<TapRecord> tap;
     std::optional<Step> jail;
     std::optional<VmmRecord> vmm;
+    std::optional<NatRecord> nat{}; ///< only with a tap
 
     /// Nothing is left: the record may go.
-    bool empty() const noexcept { return !tap && !jail && !vmm; }
+    bool empty() const noexcept { return !tap && !jail && !vmm && !nat; }
     bool operator==(const VmRecord&) const = default;
+};
+
+/// Where systemd-resolved was told to send look-ups of NAME.vm.
+struct ResolverRecord {
+    Ipv4Address server;
+    uint16_t port = 53;
+    Step step = Step::Making;
+    bool operator==(const ResolverRecord&) const = default;
 };
 
 struct BridgeRecord {
@@ -60,14 +78,23 @@ struct BridgeRecord {
     BridgeName bridge;
     Ipv4Cidr address;
     Step step = Step::Making;
+    std::optional<ResolverRecord> resolver{};
     bool operator==(const BridgeRecord&) const = default;
+};
+
+/// IP forwarding was off, and the helper switched it on for guests; there is one such record, or none.
+struct ForwardingRecord {
+    Step step = Step::Making;
+    bool operator==(const ForwardingRecord&) const = default;
 };
 
 /// One JSON object each. Parsing is strict: every key known and of its type, every name checked, versions
 /// equal; throws InvalidArgument otherwise.
 std::string render(const VmRecord& record);
 std::string render(const BridgeRecord& record);
+std::string render(const ForwardingRecord& record);
 VmRecord parse_vm_record(std::string_view text);
 BridgeRecord parse_bridge_record(std::string_view text);
+ForwardingRecord parse_forwarding_record(std::string_view text);
 
 } // namespace banger::helper

@@ -87,6 +87,13 @@ EnsureBridge parse_ensure_bridge(std::string_view bridge, std::string_view addre
     return request;
 }
 
+SetResolver parse_set_resolver(std::string_view bridge, std::string_view server, uint16_t port) {
+    SetResolver request{BridgeName::parse(bridge), Ipv4Address::parse(server), port};
+    if (port == 0)
+        refuse("no server listens on port 0", "a port from 1 to 65535");
+    return request;
+}
+
 Launch parse_launch(std::string_view vm, bus::Options& options) {
     // In the order of the members. All descriptors are taken before anything is refused: dropped, they are
     // closed.

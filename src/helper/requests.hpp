@@ -26,11 +26,29 @@ struct DeleteBridge {
 struct CreateTap {
     VmId vm;
     BridgeName bridge;
+    bool isolated = true;
     Subject subject() const { return {vm, bridge}; }
 };
 struct DeleteTap {
     VmId vm;
     Subject subject() const { return {vm, {}}; }
+};
+
+struct SetNat {
+    VmId vm;
+    Ipv4Address address;
+    bool on = false;
+    Subject subject() const { return {vm, {}, on}; }
+};
+struct SetResolver {
+    BridgeName bridge;
+    Ipv4Address server;
+    uint16_t port = 0;
+    Subject subject() const { return {{}, bridge}; }
+};
+struct ClearResolver {
+    BridgeName bridge;
+    Subject subject() const { return {{}, bridge}; }
 };
 
 enum class VmmKind { Qemu, Null };
@@ -86,6 +104,8 @@ struct Cleanup {
 
 /// Throws InvalidArgument unless it is a host's private address inside its network.
 EnsureBridge parse_ensure_bridge(std::string_view bridge, std::string_view address);
+/// Throws InvalidArgument for port 0.
+SetResolver parse_set_resolver(std::string_view bridge, std::string_view server, uint16_t port);
 /// Takes the options of Launch; throws InvalidArgument. Descriptors are the request's from then on, looked
 /// into only later.
 Launch parse_launch(std::string_view vm, bus::Options& options);

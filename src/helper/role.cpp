@@ -65,14 +65,16 @@ public:
         , bus_(*connection_)
         , polkit_({seconds_from("BANGER_POLKIT_SECONDS", std::chrono::seconds(25)), std::chrono::minutes(5)})
         , gate_(bus_, ledger_, polkit_)
-        , network_(ledger_, lanes_, workers_)
+        , nat_(ledger_, lanes_, workers_)
+        , resolver_(ledger_, lanes_, *connection_)
+        , network_(ledger_, lanes_, workers_, nat_, resolver_)
         , machine_(ledger_, lanes_, workers_, network_, make_child_launcher())
         , idle_after_(seconds_from("BANGER_IDLE_SECONDS", std::chrono::seconds(30))) {}
 
     void run() {
         network_.mend();
         machine_.mend();
-        service_ = std::make_unique<Service>(*connection_, gate_, network_, machine_);
+        service_ = std::make_unique<Service>(*connection_, gate_, network_, nat_, resolver_, machine_);
         source_ = std::make_unique<bus::GlibSource>(*connection_, [this] { loop_.quit(); });
         connection_->requestName(bus::ServiceName(bus::helper_service));
         log::debug("ready");
@@ -123,6 +125,8 @@ private:
     Gate gate_;
     Lanes lanes_;
     Workers workers_{loop_};
+    Nat nat_;
+    Resolver resolver_;
     Network network_;
     Machine machine_;
     std::unique_ptr<Service> service_;

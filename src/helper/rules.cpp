@@ -8,6 +8,8 @@ std::string_view polkit_action(Action action) noexcept {
     switch (action) {
     case Action::Network:
         return "org.banger.helper.network";
+    case Action::Resolver:
+        return "org.banger.helper.resolver";
     case Action::Machine:
         return "org.banger.helper.machine";
     }

@@ -8,7 +8,7 @@
 namespace banger::helper {
 
 /// polkit's actions (polkit/org.banger.helper.policy).
-enum class Action { Network, Machine };
+enum class Action { Network, Resolver, Machine };
 
 std::string_view polkit_action(Action action) noexcept;
 
@@ -25,11 +25,14 @@ struct Rule {
     bool changes; ///< logged as info when it went well; else as debug
 };
 
-inline constexpr std::array<Rule, 10> rules{{
+inline constexpr std::array<Rule, 13> rules{{
     {"Network", "EnsureBridge", Action::Network, Owned::Bridge, true},
     {"Network", "DeleteBridge", Action::Network, Owned::Bridge, true},
     {"Network", "CreateTap", Action::Network, Owned::VmAndBridge, true},
     {"Network", "DeleteTap", Action::Network, Owned::Vm, true},
+    {"Network", "SetNat", Action::Network, Owned::Vm, true},
+    {"Network", "SetResolver", Action::Resolver, Owned::Bridge, true},
+    {"Network", "ClearResolver", Action::Resolver, Owned::Bridge, true},
     {"Machine", "Launch", Action::Machine, Owned::Vm, true},
     {"Machine", "Inspect", Action::Machine, Owned::Vm, false},
     {"Machine", "List", Action::Machine, Owned::None, false},

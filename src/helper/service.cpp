@@ -49,10 +49,13 @@ std::map<std::string, sdbus::Variant> to_variants(const Facts& facts) {
 
 } // namespace
 
-Service::Service(sdbus::IConnection& connection, Gate& gate, Network& network, Machine& machine)
+Service::Service(sdbus::IConnection& connection, Gate& gate, Network& network, Nat& nat, Resolver& resolver,
+                 Machine& machine)
     : AdaptorInterfaces(connection, bus::ObjectPath(bus::helper_path))
     , gate_(gate)
     , network_(network)
+    , nat_(nat)
+    , resolver_(resolver)
     , machine_(machine) {
     registerAdaptor();
 }
@@ -134,7 +137,10 @@ void Service::CreateTap(sdbus::Result<std::string>&& result, std::string vm, std
                         Variants options) {
     serve<Action::Network, TapName>(
         std::move(result), std::move(options),
-        [&](bus::Options&) { return helper::CreateTap{VmId::parse(vm), BridgeName::parse(bridge)}; },
+        [&](bus::Options& given) {
+            return helper::CreateTap{VmId::parse(vm), BridgeName::parse(bridge),
+                                     given.take_or("isolated", true)};
+        },
         [this](const auto& grant, auto request, auto done) { network_.perform(grant, request, done); },
         [](const auto& held, const TapName& tap) { held.returnResults(tap.str()); });
 }
@@ -144,6 +150,32 @@ void Service::DeleteTap(sdbus::Result<>&& result, std::string vm, Variants optio
         std::move(result), std::move(options),
         [&](bus::Options&) { return helper::DeleteTap{VmId::parse(vm)}; },
         [this](const auto& grant, auto request, auto done) { network_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::SetNat(sdbus::Result<>&& result, std::string vm, std::string address, bool on,
+                     Variants options) {
+    serve<Action::Network, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::SetNat{VmId::parse(vm), Ipv4Address::parse(address), on}; },
+        [this](const auto& grant, auto request, auto done) { nat_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::SetResolver(sdbus::Result<>&& result, std::string bridge, std::string server, uint16_t port,
+                          Variants options) {
+    serve<Action::Resolver, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return parse_set_resolver(bridge, server, port); },
+        [this](const auto& grant, auto request, auto done) { resolver_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::ClearResolver(sdbus::Result<>&& result, std::string bridge, Variants options) {
+    serve<Action::Resolver, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::ClearResolver{BridgeName::parse(bridge)}; },
+        [this](const auto& grant, auto request, auto done) { resolver_.perform(grant, request, done); },
         reply_nothing);
 }
 

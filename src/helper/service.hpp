@@ -19,7 +19,8 @@ namespace banger::helper {
 class Service : public sdbus::AdaptorInterfaces<org::banger::Helper1::Network_adaptor,
                                                 org::banger::Helper1::Machine_adaptor> {
 public:
-    Service(sdbus::IConnection& connection, Gate& gate, Network& network, Machine& machine);
+    Service(sdbus::IConnection& connection, Gate& gate, Network& network, Nat& nat, Resolver& resolver,
+            Machine& machine);
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
     ~Service();
@@ -36,6 +37,11 @@ private:
     void CreateTap(sdbus::Result<std::string>&& result, std::string vm, std::string bridge,
                    Variants options) override;
     void DeleteTap(sdbus::Result<>&& result, std::string vm, Variants options) override;
+    void SetNat(sdbus::Result<>&& result, std::string vm, std::string address, bool on,
+                Variants options) override;
+    void SetResolver(sdbus::Result<>&& result, std::string bridge, std::string server, uint16_t port,
+                     Variants options) override;
+    void ClearResolver(sdbus::Result<>&& result, std::string bridge, Variants options) override;
     void Launch(sdbus::Result<std::string, uint32_t, std::string, std::string>&& result, std::string vm,
                 Variants options) override;
     void Inspect(sdbus::Result<Variants>&& result, std::string vm, Variants options) override;
@@ -55,6 +61,8 @@ private:
 
     Gate& gate_;
     Network& network_;
+    Nat& nat_;
+    Resolver& resolver_;
     Machine& machine_;
     uint64_t calls_ = 0;
 };

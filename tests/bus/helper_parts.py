@@ -11,6 +11,7 @@ VM = "abcdef012345"
 VM2 = "bcdef0123456"
 BRIDGE = "br-fc-test"
 NETWORK = "172.30.9.1/24"
+ADDRESS = "172.30.9.2"
 CHALLENGE = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
 
 SIGNATURES = {
@@ -18,6 +19,9 @@ SIGNATURES = {
     "DeleteBridge": ("Network", "(sa{sv})"),
     "CreateTap": ("Network", "(ssa{sv})"),
     "DeleteTap": ("Network", "(sa{sv})"),
+    "SetNat": ("Network", "(ssba{sv})"),
+    "SetResolver": ("Network", "(ssqa{sv})"),
+    "ClearResolver": ("Network", "(sa{sv})"),
     "Launch": ("Machine", "(sa{sv})"),
     "Inspect": ("Machine", "(sa{sv})"),
     "List": ("Machine", "(a{sv})"),
@@ -31,6 +35,9 @@ ORDINARY = {
     "DeleteBridge": [BRIDGE],
     "CreateTap": [VM, BRIDGE],
     "DeleteTap": [VM],
+    "SetNat": [VM, ADDRESS, True],
+    "SetResolver": [BRIDGE, "127.0.0.1", 5353],
+    "ClearResolver": [BRIDGE],
     "Launch": [VM],
     "Inspect": [VM],
     "List": [],
@@ -164,7 +171,8 @@ def answered(bus, result, index):
     if None not in answers:
         loop.quit()
 kinds = GLib.VariantType(request["signature"])
-words = ", ".join("@a{sv} {}" if isinstance(a, dict) else repr(a) for a in request["arguments"])
+words = ", ".join("@a{sv} {}" if isinstance(a, dict) else str(a).lower() if isinstance(a, bool) else repr(a)
+                  for a in request["arguments"])
 value = GLib.Variant.parse(kinds, "(" + words + ("," if len(request["arguments"]) == 1 else "") + ")")
 begin = time.monotonic()
 for index in range(request["count"]):

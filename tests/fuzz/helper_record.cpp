@@ -22,5 +22,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     check(text, banger::helper::parse_vm_record);
     check(text, banger::helper::parse_bridge_record);
+    check(text, banger::helper::parse_forwarding_record);
     return 0;
 }

@@ -12,7 +12,7 @@ namespace banger::daemon {
 namespace {
 
 // Step N brings version N to N+1. What has once been released stays as it is; changes are further steps.
-constexpr std::array<const char*, 1> steps{
+constexpr std::array<const char*, 2> steps{
     R"sql(
 CREATE TABLE vm (
     id          TEXT PRIMARY KEY,
@@ -36,6 +36,7 @@ CREATE TABLE vm (
 CREATE UNIQUE INDEX vm_name ON vm (name) WHERE state <> 'deleting';
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql",
+    "ALTER TABLE vm ADD COLUMN nat INTEGER NOT NULL DEFAULT 1;",
 };
 
 } // namespace

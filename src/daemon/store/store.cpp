@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* columns =
     "id, name, image, kernel, vcpus, memory_mib, disk_bytes, address, vmm, null_mode, "
-    "ephemeral, tied, created_at, state, exit_reason, started_at";
+    "ephemeral, tied, created_at, state, exit_reason, started_at, nat";
 
 OwnedFd lock_folder(const std::string& folder) {
     auto lock = open_file(folder + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
@@ -80,6 +80,7 @@ VmRow row_of(SQLite::Statement& query) {
                     .memory_mib = static_cast<uint32_t>(number(5)),
                     .disk_bytes = number(6),
                     .address = Ipv4Address::parse(text(7)),
+                    .nat = number(16) != 0,
                     .vmm = text(8),
                     .null_mode = text(9),
                     .ephemeral = number(10) != 0,
@@ -146,14 +147,15 @@ std::vector<VmRow> Store::vms() {
 
 void Store::insert(const VmRow& row) {
     SQLite::Statement insert(*database_, std::string("INSERT INTO vm (") + columns +
-                                             ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                                             ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     const auto& vm = row.config;
     const auto whole = [](uint64_t number) { return static_cast<int64_t>(number); };
     try {
         SQLite::bind(insert, vm.id.str(), vm.name.str(), vm.image, vm.kernel, whole(vm.vcpus),
                      whole(vm.memory_mib), whole(vm.disk_bytes), vm.address.str(), vm.vmm, vm.null_mode,
                      int{vm.ephemeral}, int{vm.tied}, whole(vm.created_at),
-                     std::string(vm_state_name(row.state)), row.exit_reason, whole(row.started_at));
+                     std::string(vm_state_name(row.state)), row.exit_reason, whole(row.started_at),
+                     int{vm.nat});
         insert.exec();
     } catch (const SQLite::Exception& error) {
         if (error.getErrorCode() == SQLITE_CONSTRAINT)

@@ -53,6 +53,7 @@ private:
     std::future<void> make_disk();
     void write_disk() const;
     std::string network();
+    std::string make_tap();
     void launch();
     LaunchRequest launch_request() const;
     void configure(vmm::VmmClient& client, const std::string& tap);
@@ -90,13 +91,20 @@ void Start::write_disk() const {
         throw_errno("rename " + half);
 }
 
-/// The bridge is made once in the daemon's life, and again when it turns out to be gone.
 std::string Start::network() {
-    // Before the call: one that is given up halfway may yet happen.
+    // Before the call: one that is given up halfway may yet happen. What is set for the guest goes with the
+    // tap.
     undo_.push("network", [this] {
         helper_.ignore_stop();
         helper_.delete_tap(plan_.vm.id);
     });
+    auto tap = make_tap();
+    helper_.set_nat(plan_.vm.id, plan_.vm.address, plan_.vm.nat);
+    return tap;
+}
+
+/// The bridge is made once in the daemon's life, and again when it turns out to be gone.
+std::string Start::make_tap() {
     if (plan_.bridge_is_up) {
         try {
             return helper_.create_tap(plan_.vm.id, plan_.bridge);

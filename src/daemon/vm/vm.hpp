@@ -42,6 +42,7 @@ struct VmConfig {
     uint32_t memory_mib = 0;
     uint64_t disk_bytes = 0;
     Ipv4Address address;
+    bool nat = true;       ///< the guest reaches beyond this host
     std::string vmm;       ///< "qemu" or "null"
     std::string null_mode; ///< of Launch, with vmm null; mostly empty
     bool ephemeral = false;

@@ -102,6 +102,9 @@ uint32_t VmObject::Pid() {
 std::string VmObject::ExitReason() {
     return entry_.status.exit_reason;
 }
+bool VmObject::Nat() {
+    return entry_.config.nat;
+}
 bool VmObject::Ephemeral() {
     return entry_.config.ephemeral;
 }
@@ -132,6 +135,7 @@ bus::Variants vm_properties(const VmEntry& entry) {
         {"Vmm", sdbus::Variant{vm.vmm}},
         {"Pid", sdbus::Variant{static_cast<uint32_t>(status.pid)}},
         {"ExitReason", sdbus::Variant{status.exit_reason}},
+        {"Nat", sdbus::Variant{vm.nat}},
         {"Ephemeral", sdbus::Variant{vm.ephemeral}},
         {"CreatedAt", sdbus::Variant{vm.created_at}},
         {"StartedAt", sdbus::Variant{status.started_at}},

@@ -41,6 +41,7 @@ private:
     std::string Vmm() override;
     uint32_t Pid() override;
     std::string ExitReason() override;
+    bool Nat() override;
     bool Ephemeral() override;
     uint64_t CreatedAt() override;
     uint64_t StartedAt() override;

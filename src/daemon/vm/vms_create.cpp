@@ -60,6 +60,7 @@ VmConfig Vms::configure(const CreateRequest& wanted) {
             .memory_mib = wanted.memory_mib,
             .disk_bytes = wanted.disk_bytes,
             .address = choose_address(network(), std::move(used)),
+            .nat = wanted.nat,
             .vmm = wanted.vmm,
             .null_mode = wanted.null_mode,
             .ephemeral = wanted.ephemeral,

@@ -27,6 +27,7 @@ bus::Variants vm(const std::string& name, const std::string& state, uint64_t cre
             {"Vmm", sdbus::Variant{std::string("qemu")}},
             {"Pid", sdbus::Variant{uint32_t{state == "running" ? 4711U : 0U}}},
             {"ExitReason", sdbus::Variant{std::string(state == "stopped" ? "guest-shutdown" : "")}},
+            {"Nat", sdbus::Variant{true}},
             {"Ephemeral", sdbus::Variant{false}},
             {"CreatedAt", sdbus::Variant{created}},
             {"StartedAt", sdbus::Variant{state == "created" ? uint64_t{0} : created + second}},

@@ -82,6 +82,12 @@ TEST_CASE("a run with everything") {
     CHECK(request.at("null-mode").get<std::string>() == "never-ready");
 }
 
+TEST_CASE("NAT is the daemon's choice unless told") {
+    CHECK(run_request({}).count("nat") == 0);
+    CHECK(run_request({"--nat"}).at("nat").get<bool>());
+    CHECK_FALSE(run_request({"--no-nat"}).at("nat").get<bool>());
+}
+
 TEST_CASE("a detached VM outlives the caller") {
     CHECK(run_request({"-d"}).count("tied") == 0);
     CHECK(run_request({"-d", "--rm"}).at("ephemeral").get<bool>());

@@ -51,20 +51,22 @@ TEST_CASE("what is not asked for has its default") {
     CHECK(request.memory_mib == 512);
     CHECK(request.disk_bytes == uint64_t{4} << 30);
     CHECK_FALSE(request.start);
+    CHECK(request.nat);
     CHECK(request.vmm == "qemu");
     CHECK(request.ready_timeout.count() == 120'000);
 }
 
 TEST_CASE("all that can be asked for") {
-    const auto request =
-        create(with("name", std::string("box")), with("image", std::string("bookworm")),
-               with("kernel", std::string("6.1.0-cloud")), with("vcpus", uint32_t{32}),
-               with("memory-mib", uint32_t{8192}), with("disk-bytes", uint64_t{1} << 40), with("start", true),
-               with("ephemeral", true), with("tied", true), with("vmm", std::string("null")),
-               with("null-mode", std::string("never-ready")), with("ready-timeout-ms", uint32_t{5}));
+    const auto request = create(
+        with("name", std::string("box")), with("image", std::string("bookworm")),
+        with("kernel", std::string("6.1.0-cloud")), with("vcpus", uint32_t{32}),
+        with("memory-mib", uint32_t{8192}), with("disk-bytes", uint64_t{1} << 40), with("start", true),
+        with("nat", false), with("ephemeral", true), with("tied", true), with("vmm", std::string("null")),
+        with("null-mode", std::string("never-ready")), with("ready-timeout-ms", uint32_t{5}));
     CHECK(request.name->str() == "box");
     CHECK(request.vcpus == 32);
     CHECK(request.memory_mib == 8192);
+    CHECK_FALSE(request.nat);
     CHECK(request.tied);
     CHECK(request.null_mode == "never-ready");
     CHECK(request.ready_timeout.count() == 5);

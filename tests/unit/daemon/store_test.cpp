@@ -33,6 +33,7 @@ VmRow row(const std::string& id, const std::string& name, const std::string& add
              .memory_mib = 768,
              .disk_bytes = uint64_t{5} << 40,
              .address = Ipv4Address::parse(address),
+             .nat = id != "bbbbbbbbbbbb",
              .vmm = "null",
              .null_mode = "never-ready",
              .ephemeral = true,
@@ -69,6 +70,8 @@ TEST_CASE("VMs come back as they were written, oldest first, whoever opens the s
     CHECK(vm.address.str() == "172.16.0.2");
     CHECK(vm.vmm == "null");
     CHECK(vm.null_mode == "never-ready");
+    CHECK(vm.nat);
+    CHECK_FALSE(rows[0].config.nat);
     CHECK(vm.ephemeral);
     CHECK(vm.tied);
     CHECK(rows[1].state == VmState::Running);

@@ -33,6 +33,8 @@ struct Folder {
 VmRecord full_record() {
     VmRecord record{1000, VmId::parse("abcdef012345"), {}, {}, {}};
     record.tap = TapRecord{TapName::parse("btap-0123456789"), BridgeName::parse("br-fc-3e8"), Step::Made};
+    record.tap->isolated = false;
+    record.nat = NatRecord{Ipv4Address::parse("172.30.1.2"), true, Step::Making};
     record.jail = Step::Making;
     record.vmm =
         VmmRecord{"qemu", VmmState::Running, {77, 1234567, "boot"}, ProcessId{78, 1234568, "boot"}, ""};
@@ -50,8 +52,20 @@ TEST_CASE("records survive the file") {
     CHECK(parse_vm_record(render(record)) == record);
     VmRecord small{0, VmId::parse("abcdef012345"), {}, Step::Removing, {}};
     CHECK(parse_vm_record(render(small)) == small);
-    const auto bridge = bridge_record(4294967294, "br-fc");
+    auto bridge = bridge_record(4294967294, "br-fc");
     CHECK(parse_bridge_record(render(bridge)) == bridge);
+    bridge.resolver = ResolverRecord{Ipv4Address::parse("127.0.0.1"), 65535, Step::Removing};
+    CHECK(parse_bridge_record(render(bridge)) == bridge);
+    const ForwardingRecord forwarding{Step::Made};
+    CHECK(parse_forwarding_record(render(forwarding)) == forwarding);
+}
+
+TEST_CASE("a tap of an earlier version is isolated") {
+    const auto record = parse_vm_record(
+        R"({"version":1,"uid":1000,"vm":"abcdef012345","tap":{"name":"btap-0123456789","bridge":"br-fc","step":"made"}})");
+    REQUIRE(record.tap);
+    CHECK(record.tap->isolated);
+    CHECK_FALSE(record.nat);
 }
 
 TEST_CASE("what is no record is refused") {
@@ -70,6 +84,9 @@ TEST_CASE("what is no record is refused") {
             R"({"version":1,"uid":1000,"vm":"abcdef012345","jail":"maybe"})",
             R"({"version":1,"uid":1000,"vm":"abcdef012345","tap":{"name":"eth0","bridge":"br-fc","step":"made"}})",
             R"({"version":1,"uid":1000,"vm":"abcdef012345","tap":{"name":"btap-0123456789","bridge":"eth0","step":"made"}})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","nat":{"address":"172.30.1.2","on":1,"step":"made"}})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","nat":{"address":"172.30.1","on":true,"step":"made"}})",
+            R"({"version":1,"uid":1000,"vm":"abcdef012345","nat":{"address":"172.30.1.2","on":true}})",
             R"({"version":1,"uid":1000,"vm":"abcdef012345","vmm":{"kind":"q","state":"running","unit":"","monitor":{"pid":1,"start":1,"boot":"b"}}})",
             R"({"version":1,"uid":1000,"vm":"abcdef012345","vmm":{"kind":"q","state":"running","unit":"","monitor":{"pid":99999999,"start":1,"boot":"b"}}})",
         }) {
@@ -77,6 +94,13 @@ TEST_CASE("what is no record is refused") {
         CHECK_THROWS_AS(parse_vm_record(text), Error);
     }
     CHECK_THROWS_AS(parse_bridge_record(render(full_record())), Error);
+    CHECK_THROWS_AS(
+        parse_bridge_record(
+            R"({"version":1,"uid":1,"bridge":"br-fc","address":"10.0.0.1/24","step":"made","resolver":{"server":"127.0.0.1","port":65536,"step":"made"}})"),
+        Error);
+    for (const char* text :
+         {"", "{}", R"({"version":1})", R"({"version":1,"step":"half"})", R"({"version":2,"step":"made"})"})
+        CHECK_THROWS_AS(parse_forwarding_record(text), Error);
     CHECK_THROWS_AS(parse_vm_record(render(bridge_record(1, "br-fc"))), Error);
 }
 
@@ -87,9 +111,10 @@ TEST_CASE("the ledger keeps what was put, for the next one to read") {
         ledger.put(full_record());
         ledger.put(bridge_record(1000, "br-fc-3e8"));
         ledger.put(bridge_record(1001, "br-fc-b"));
+        ledger.put(ForwardingRecord{Step::Made});
     }
-    CHECK(folder.files() ==
-          std::vector<std::string>{"1000-abcdef012345.json", "bridge-br-fc-3e8.json", "bridge-br-fc-b.json"});
+    CHECK(folder.files() == std::vector<std::string>{"1000-abcdef012345.json", "bridge-br-fc-3e8.json",
+                                                     "bridge-br-fc-b.json", "forwarding.json"});
     Ledger ledger(folder.ledger());
     REQUIRE(ledger.vm(1000, VmId::parse("abcdef012345")));
     CHECK(*ledger.vm(1000, VmId::parse("abcdef012345")) == full_record());
@@ -100,11 +125,19 @@ TEST_CASE("the ledger keeps what was put, for the next one to read") {
     CHECK(ledger.count_taps_on(BridgeName::parse("br-fc-3e8")) == 1);
     CHECK(ledger.count_taps_on(BridgeName::parse("br-fc-b")) == 0);
     CHECK(ledger.tap_holder(TapName::parse("btap-0123456789")));
+    REQUIRE(ledger.address_holder(Ipv4Address::parse("172.30.1.2")));
+    CHECK(ledger.address_holder(Ipv4Address::parse("172.30.1.2"))->uid == 1000);
+    CHECK_FALSE(ledger.address_holder(Ipv4Address::parse("172.30.1.3")));
+    REQUIRE(ledger.forwarding());
+    CHECK(ledger.forwarding()->step == Step::Made);
+    ledger.erase_forwarding();
+    CHECK_FALSE(ledger.forwarding());
     ledger.erase(BridgeName::parse("br-fc-b"));
     auto record = full_record();
     record.tap.reset();
     record.jail.reset();
     record.vmm.reset();
+    record.nat.reset();
     ledger.put(record);
     CHECK(folder.files() == std::vector<std::string>{"bridge-br-fc-3e8.json"});
     CHECK(ledger.vms_of(1000).empty());
@@ -124,6 +157,7 @@ TEST_CASE("the same id of two owners are two VMs") {
     mine.tap.reset();
     mine.jail.reset();
     mine.vmm.reset();
+    mine.nat.reset();
     ledger.put(mine);
     CHECK(ledger.vms_of(10001).size() == 1);
 }

@@ -152,7 +152,10 @@ private:
     Ledger ledger_;
     Lanes lanes_;
     Workers workers_{loop_};
-    Network network_{ledger_, lanes_, workers_};
+    std::unique_ptr<sdbus::IConnection> connection_ = sdbus::createSystemBusConnection();
+    Nat nat_{ledger_, lanes_, workers_};
+    Resolver resolver_{ledger_, lanes_, *connection_};
+    Network network_{ledger_, lanes_, workers_, nat_, resolver_};
     Machine machine_{ledger_, lanes_, workers_, network_, make_child_launcher()};
 };
 

@@ -28,6 +28,8 @@ void condemn(Ledger& ledger) {
     for (auto record : ledger.vms()) {
         if (record.tap)
             record.tap->step = Step::Removing;
+        if (record.nat)
+            record.nat->step = Step::Removing;
         if (record.jail)
             record.jail = Step::Removing;
         if (record.vmm)
@@ -37,6 +39,7 @@ void condemn(Ledger& ledger) {
     }
     for (auto bridge : ledger.bridges()) {
         bridge.step = Step::Removing;
+        bridge.resolver.reset(); // it goes with the link
         ledger.put(bridge);
     }
 }

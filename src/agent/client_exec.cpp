@@ -112,13 +112,14 @@ private:
         if (deadline_ && Clock::now() >= *deadline_)
             throw Error(ErrorCode::Timeout, "the command's time is up, and the guest does not end it",
                         "the guest hangs: `banger vm kill` ends it");
+        // Signals first: a terminal's new size reaches the guest before what is typed after it.
+        if (fds[4].revents != 0)
+            pass_signal();
         if (fds[1].revents != 0)
             read_input();
         for (size_t i = 0; i < sinks_.size(); i++)
             if (fds[2 + i].revents != 0 && !sinks_[i].write_some())
                 close_sink(i);
-        if (fds[4].revents != 0)
-            pass_signal();
         if (waiting || (take && fds[0].revents != 0))
             take_frames();
         // Once the agent has told the end, it need not be there any more.
@@ -149,7 +150,7 @@ private:
         const int signal = signals_.take();
         if (signal == SIGWINCH)
             return stream_.queue(FrameType::Resize, encode_resize(terminal_size(streams_.in)));
-        if (signal == SIGWINCH || signal == 0)
+        if (signal == 0)
             return;
         if ((signal == SIGINT || signal == SIGTERM) && ++unanswered_signals_ >= patience_in_signals)
             throw Error(ErrorCode::Cancelled,

@@ -12,8 +12,8 @@ std::string accelerator();
 /// The second half of that: `cpuinfo` is the text of /proc/cpuinfo.
 bool has_virtualization(std::string_view cpuinfo);
 
-/// How the guest's agent is reached: "serial", whatever the host has. banger-qemu, which makes the guest's devices,
-/// gives it virtio-serial ports also where there is a /dev/vhost-vsock.
+/// How the guest's agent is reached: "serial", whatever the host has. banger-qemu, which makes the guest's
+/// devices, gives it virtio-serial ports also where there is a /dev/vhost-vsock.
 std::string guest_transport();
 
 } // namespace banger

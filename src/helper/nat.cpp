@@ -134,7 +134,8 @@ void Nat::settle(const Done<Nothing>& done) {
             const auto work = std::make_shared<Work>(prepare());
             // Of no single owner: it settles the rules of all.
             workers_.run<Nothing>(
-                0, [work] {
+                0,
+                [work] {
                     work->run();
                     return Nothing{};
                 },

@@ -124,19 +124,20 @@ void Network::ensure_bridge(uint32_t uid, const EnsureBridge& request, const Tur
         guarded(done, [&] {
             if (const auto* error = std::get_if<Error>(&outcome))
                 return bridge_failed(record, is_new, *error, turn, done);
-            workers_.run<bool>(uid, [record] { return make_bridge(record.bridge, record.address); },
-                               [=, this](Outcome<bool> made) {
-                                   guarded(done, [&] {
-                                       if (const auto* error = std::get_if<Error>(&made))
-                                           return bridge_failed(record, is_new, *error, turn, done);
-                                       auto written = record;
-                                       written.step = Step::Made;
-                                       if (std::get<bool>(made)) // what the resolver knew of an earlier link
-                                           written.resolver.reset();
-                                       ledger_.put(written);
-                                       done(Nothing{});
-                                   });
-                               });
+            workers_.run<bool>(
+                uid, [record] { return make_bridge(record.bridge, record.address); },
+                [=, this](Outcome<bool> made) {
+                    guarded(done, [&] {
+                        if (const auto* error = std::get_if<Error>(&made))
+                            return bridge_failed(record, is_new, *error, turn, done);
+                        auto written = record;
+                        written.step = Step::Made;
+                        if (std::get<bool>(made)) // what the resolver knew of an earlier link
+                            written.resolver.reset();
+                        ledger_.put(written);
+                        done(Nothing{});
+                    });
+                });
         });
     });
 }
@@ -158,7 +159,8 @@ void Network::remove_bridge(BridgeRecord record, const Done<Nothing>& done) {
     record.step = Step::Removing;
     ledger_.put(record);
     workers_.run<Nothing>(
-        record.uid, [name = record.bridge.str()] {
+        record.uid,
+        [name = record.bridge.str()] {
             remove_link(name, "bridge");
             return Nothing{};
         },
@@ -237,7 +239,8 @@ void Network::create_tap(const install::Owner& owner, const CreateTap& request, 
     record.tap = TapRecord{name, request.bridge, Step::Making, request.isolated};
     ledger_.put(record);
     workers_.run<Nothing>(
-        owner.uid, [tap = *record.tap, owner] {
+        owner.uid,
+        [tap = *record.tap, owner] {
             try {
                 make_tap(tap, owner);
             } catch (...) {

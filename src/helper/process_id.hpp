@@ -22,15 +22,15 @@ bool alive(int pidfd);
 void send_signal(int pidfd, int number);
 /// Every pid of this moment.
 std::vector<int> all_pids();
-/// The real uid of a process, from the "Uid:" line of /proc/PID/status (proc(5)): right even where the process
-/// hides the rest from its own user. Throws Error when it is gone.
+/// The real uid of a process, from the "Uid:" line of /proc/PID/status (proc(5)): right even where the
+/// process hides the rest from its own user. Throws Error when it is gone.
 long uid_of(int pid);
 /// Parent of a process; 0 when it cannot be told.
 int parent_of(int pid);
 /// Kills a session's leader and what runs in its session with the same real uid, until nothing does; also
-/// when the leader has ended before the others. For a jail that was caught half-made: bubblewrap's child waits
-/// for a word of its parent without noticing the parent's end, and is in no jail yet by which it could be
-/// found. May block for some milliseconds.
+/// when the leader has ended before the others. For a jail that was caught half-made: bubblewrap's child
+/// waits for a word of its parent without noticing the parent's end, and is in no jail yet by which it could
+/// be found. May block for some milliseconds.
 void kill_session(const ProcessId& leader, uint32_t uid);
 
 } // namespace banger::helper

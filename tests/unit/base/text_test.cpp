@@ -1,6 +1,5 @@
-#include "base/text.hpp"
-
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 #include <doctest/doctest.h>
 

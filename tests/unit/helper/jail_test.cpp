@@ -123,7 +123,8 @@ TEST_CASE("a process is who it was, or nobody") {
 
 namespace {
 
-/// A session whose leader has a child; both wait for ever unless `script` says otherwise after naming the child.
+/// A session whose leader has a child; both wait for ever unless `script` says otherwise after naming the
+/// child.
 struct Session {
     Child leader;
     ProcessId id;

@@ -18,7 +18,7 @@ namespace {
 constexpr const char* mend_advice = "as root: banger system install";
 
 std::string octal(unsigned mode) {
-    char text[8];
+    char text[16];
     std::snprintf(text, sizeof text, "%04o", mode);
     return text;
 }

@@ -8,6 +8,7 @@
 #include "daemon/image/staging.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace banger {
 
@@ -21,6 +22,13 @@ bool only_complains_of_us(std::string_view errors) {
             return false;
     }
     return true;
+}
+
+/// A tar is padded behind its end mark, where its reader stops; mmdebstrap fails when nobody takes the rest.
+void drain(BootstrapRun& run) {
+    std::array<char, 65536> rest{};
+    while (run.read(rest.data(), rest.size()) > 0) {
+    }
 }
 
 constexpr const char* dpkg_status = "var/lib/dpkg/status";
@@ -38,6 +46,7 @@ AssembledImage bootstrap_into(const Staging& staging, const Bootstrap& what, Boo
     try {
         assembler.add([&run](char* buffer, size_t n) { return run.read(buffer, n); }, "mmdebstrap's output",
                       false);
+        drain(run);
     } catch (...) {
         failure = std::current_exception();
     }

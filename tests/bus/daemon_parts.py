@@ -4,7 +4,7 @@ import pathlib
 import select
 import subprocess
 
-from banger_test import BANGER, LIMIT, MANAGER, MANAGER_PATH, BusError, processes, until
+from banger_test import LIMIT, MANAGER, MANAGER_PATH, BusError, processes, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -116,6 +116,7 @@ class Place:
 
     def __init__(self, instance):
         self.instance = instance
+        self.program = instance.inside_program()
         self.client = Client(instance)
         self.client.made(start=True, ephemeral=True, name="first")
         self.client.done("StopVm", "first")
@@ -153,10 +154,10 @@ class Place:
         return self.pids("/banger-qemu")
 
     def daemon(self):
-        return self.pids(str(BANGER), "daemon")
+        return self.pids(self.program, "daemon")
 
     def helper(self):
-        return self.pids(str(BANGER), "helper")
+        return self.pids(self.program, "helper")
 
     def is_inside(self, pid):
         """Whether a process is below the instance's supervisor."""

@@ -31,7 +31,7 @@ class Cli:
         self.vm_options = ["--vmm", "null", "--kernel", "tiny"]
 
     def __call__(self, *words, status=0, **more):
-        result = self.instance.exec(BANGER, *words, check=False, **more)
+        result = self.instance.exec("banger", *words, check=False, **more)
         assert result.returncode == status, f"{words}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result
 
@@ -47,7 +47,7 @@ class Cli:
         return {vm["name"]: vm for vm in json.loads(self("vm", "list", "--all", "-o", "json").stdout)}
 
     def popen(self, *words, **more):
-        return self.instance.popen(BANGER, *words, **more)
+        return self.instance.popen("banger", *words, **more)
 
     def wait_for(self, condition, what):
         return until(lambda: condition(self.vms()), what)
@@ -55,7 +55,7 @@ class Cli:
     def clear(self):
         names = list(self.vms())
         if names:  # some of them may be about to go by themselves
-            self.instance.exec(BANGER, "vm", "delete", "--force", *names, check=False)
+            self.instance.exec("banger", "vm", "delete", "--force", *names, check=False)
         self.wait_for(lambda vms: not vms, "all VMs are deleted")
 
 
@@ -269,7 +269,7 @@ def test_a_signal_goes_to_the_command(cli):
 
 @pytest.mark.parametrize("remove", [["--rm"], []])
 def test_a_killed_run_leaves_nothing_running(cli, remove):
-    command = [BANGER, "vm", "run", *cli.vm_options, *remove, "--", "cat"]
+    command = ["banger", "vm", "run", *cli.vm_options, *remove, "--", "cat"]
     script = f"echo $$; exec {' '.join(map(str, command))}"
     process = cli.instance.popen("sh", "-c", script, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     pid = process.stdout.readline().decode().strip()  # as it is seen inside

@@ -78,7 +78,7 @@ def test_life_of_a_vm(place, client):
     vm = client.vms()["box"]
     assert vm["State"] == "running" and vm["Pid"] > 0 and vm["StartedAt"] >= vm["CreatedAt"]
     assert len(place.vmms()) == 1 and len(place.jails()) == 1
-    assert place.instance.exec(BANGER, "vm", "exec", "box", "--", "cat", input="hello\n").stdout == "hello\n"
+    assert place.instance.exec("banger", "vm", "exec", "box", "--", "cat", input="hello\n").stdout == "hello\n"
 
     client.done("StopVm", "box")
     vm = client.vms()["box"]
@@ -363,7 +363,7 @@ def test_the_daemon_ends_and_comes_back(place, client):
     after = client.vms()
     assert set(after) == {"box", "idle"}
     client.until_state("box", "running")
-    assert place.instance.exec(BANGER, "vm", "exec", "box", "--", "cat", input="still\n").stdout == "still\n"
+    assert place.instance.exec("banger", "vm", "exec", "box", "--", "cat", input="still\n").stdout == "still\n"
     assert client.vms()["box"] == before
     client.done("StopVm", "box")
 

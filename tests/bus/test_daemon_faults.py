@@ -5,7 +5,7 @@ import signal
 import threading
 
 import pytest
-from banger_test import BANGER, BusError, Instance, kill_and_wait, until, wait_ended
+from banger_test import BusError, Instance, kill_and_wait, until, wait_ended
 from daemon_parts import Client, Place, error_of
 
 MOMENTS = [0, 2, 5, 10, 15, 20, 30, 40, 60, 80, 120]  # ms after the call: over all steps of a start, whatever the machine
@@ -39,7 +39,7 @@ def pause(milliseconds):
 def works(place, client):
     """A whole life of another VM."""
     client.made(name="after", start=True)
-    assert place.instance.exec(BANGER, "vm", "exec", "after", "--", "cat", input="x").stdout == "x"
+    assert place.instance.exec("banger", "vm", "exec", "after", "--", "cat", input="x").stdout == "x"
     client.done("StopVm", "after")
     client.done("DeleteVm", "after")
 
@@ -72,7 +72,7 @@ def test_daemon_is_killed_while_a_vm_starts(place, client, moment):
     vm = settled(client, "box")
     if vm["State"] == "running":
         assert len(place.vmms()) == 1
-        assert place.instance.exec(BANGER, "vm", "exec", "box", "--", "cat", input="x").stdout == "x"
+        assert place.instance.exec("banger", "vm", "exec", "box", "--", "cat", input="x").stdout == "x"
     else:
         assert (vm["State"], vm["ExitReason"]) in (("created", ""), ("failed", "start-failed"))
         until(lambda: not place.vmms(), "no VMM is left")
@@ -171,7 +171,7 @@ def test_daemon_is_killed_with_tied_and_ephemeral_vms(place, client):
 def test_calls_during_recovery_wait_for_it(place, client):
     client.made(name="box", start=True)
     kill_and_wait(place.daemon()[0])
-    assert place.instance.exec(BANGER, "vm", "exec", "box", "--", "cat", input="x").stdout == "x"
+    assert place.instance.exec("banger", "vm", "exec", "box", "--", "cat", input="x").stdout == "x"
     kill_and_wait(place.daemon()[0])
     client.done("StopVm", "box")
     assert client.vms()["box"]["ExitReason"] == "stopped"
@@ -279,5 +279,5 @@ def test_a_damaged_database_is_put_aside_and_disks_are_kept(place, client):
 
 def test_a_second_daemon_refuses(place, client):
     client.vms()
-    result = place.instance.exec(BANGER, "daemon", check=False)
+    result = place.instance.exec("banger", "daemon", check=False)
     assert result.returncode != 0 and "another banger daemon" in result.stderr

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from banger_test import BANGER, BusError, Instance, run, until
+from banger_test import BusError, Instance, run, until
 from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, World, error_of
 
 LEDGER = "/run/banger/ledger"
@@ -24,9 +24,9 @@ def world(place):
 
 
 def test_it_takes_no_arguments_and_no_other_user(world):
-    result = world.instance.exec(str(BANGER), "helper", "--serve", user="root", check=False)
+    result = world.instance.exec("banger", "helper", "--serve", user="root", check=False)
     assert result.returncode == 2 and "no arguments" in result.stderr
-    result = world.instance.exec(str(BANGER), "helper", user="owner", check=False)
+    result = world.instance.exec("banger", "helper", user="owner", check=False)
     assert result.returncode == 7 and "root" in result.stderr
 
 

@@ -42,7 +42,7 @@ def test_exec_passes_status_input_and_environment(instance):
     assert environment["MARK"] == "here" and "XDG_DATA_HOME" not in environment and "DBUS_STARTER_ADDRESS" not in environment
     assert environment["HOME"] == "/home/banger-owner" and environment["BANGER_INSTANCE"] == instance.name
     assert environment["XDG_RUNTIME_DIR"] == "/run/user/64001"
-    assert environment["PATH"].split(":")[0] == str(BANGER.parent)
+    assert environment["PATH"].split(":")[0] + "/banger" == instance.inside_program()
 
 
 def test_exec_without_an_instance(unstarted):

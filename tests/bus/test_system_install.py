@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from banger_test import BANGER, run, until
+from banger_test import BANGER, run, until, program_for_all
 from helper_parts import World
 
 OWNERS = {"alice": 1000, "bob": 1001}
@@ -85,9 +85,10 @@ def test_refusals(tree):
 
 
 def test_only_root(tree):
-    for verb in ("install", "restart", "uninstall"):
-        refused = run(["setpriv", "--reuid", "65534", "--clear-groups", BANGER, "system", verb], check=False)
-        assert refused.returncode == 7 and "root must call it" in refused.stderr and f"banger system {verb}" in refused.stderr
+    with program_for_all() as program:
+        for verb in ("install", "restart", "uninstall"):
+            refused = run(["setpriv", "--reuid", "65534", "--clear-groups", program, "system", verb], check=False)
+            assert refused.returncode == 7 and "root must call it" in refused.stderr and f"banger system {verb}" in refused.stderr
 
 
 # --- what the files are worth

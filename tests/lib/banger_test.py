@@ -3,6 +3,7 @@
 The programs come from $BANGER_BUILD_DIR/bin (CTest sets it). Everything waits for events with limits that are generous and
 fatal; until() is the one place that asks again and again, for what has no event.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -54,6 +55,14 @@ def until(condition, what, limit=LIMIT):
             return value
         assert time.monotonic() < deadline, f"waited {limit} s in vain: {what}"
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def program_for_all():
+    """A copy of the program that any account reaches; the build folder need not be within its reach."""
+    with tempfile.TemporaryDirectory(prefix="banger-test-") as folder:
+        os.chmod(folder, 0o755)
+        yield shutil.copy(BANGER, folder)
 
 
 def kill_and_wait(pid, number=signal.SIGKILL, limit=LIMIT):
@@ -186,6 +195,10 @@ class Instance:
 
     def status(self):
         return json.loads(self.banger("status", "-o", "json", check=False).stdout)
+
+    def inside_program(self):
+        """Where the programs are that the instance runs: the build's, or what stands in for a folder closed to its accounts."""
+        return self.status()["bindir"] + "/banger"
 
     def pid(self, part):
         """The host's pid of supervisor, system-bus, session-bus, polkitd or uplink."""

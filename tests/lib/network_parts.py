@@ -21,10 +21,13 @@ def wire(one, other):
     while True:
         for fd in select.select([one, other], [], [])[0]:
             try:
-                os.write(other if fd == one else one, os.read(fd, 70000))
+                frame = os.read(fd, 70000)
             except OSError:
-                if fd == one:
-                    return  # the tap is gone
+                return  # the link is gone
+            try:
+                os.write(other if fd == one else one, frame)
+            except OSError:
+                continue  # it is not up yet: the frame is lost, as on a wire
 
 def listen(port):
     served = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -121,6 +124,13 @@ class Node:
         self.process.stdout.close()
 
 
+def carries(link):
+    """A shell command that waits until the link passes packets. The kernel brings a link whose carrier comes on to that state a
+    moment later, in up to a second (net/core/link_watch.c); what is sent before is dropped (its queue is then "noop")."""
+    return (f"n=0; while ip -o link show {link} | grep -Eq ' qdisc noop |NO-CARRIER|state DOWN'; do n=$((n + 1)); "
+            f"[ $n -lt 1000 ] || {{ ip -d link show {link}; exit 1; }}; sleep 0.02; done")
+
+
 def mac_of(address):
     return "06:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
@@ -132,6 +142,8 @@ def guest(world, tap, address, gateway, mac=None, network=24):
     try:
         node.run(f"ip link set eth0 address {mac or mac_of(address)} && ip link set eth0 mtu 1500 up && "
                  f"ip addr add {address}/{network} dev eth0 && ip route add default via {gateway}")
+        node.run(carries("eth0"))
+        world.root(carries(tap))
         yield node
     finally:
         node.close()
@@ -145,6 +157,8 @@ def outside(world, name="up0", here="203.0.113.1", there="203.0.113.2"):
         world.root(f"ip link add {name} type veth peer name eth0 netns {node.pid} && ip addr add {here}/24 dev {name} && "
                    f"ip link set {name} up")
         node.run(f"ip addr add {there}/24 dev eth0 && ip link set eth0 up")
+        node.run(carries("eth0"))
+        world.root(carries(name))
         node.listen(7)
         yield node
     finally:

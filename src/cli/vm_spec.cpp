@@ -33,9 +33,9 @@ void VmSpec::declare(CLI::App& app) {
     app.add_option("-n,--name", name, "Its name; made up when absent")->type_name("NAME");
     app.add_option("--image", image, "The image it starts from; the newest when absent")->type_name("NAME");
     app.add_option("--kernel", kernel, "The kernel it boots; the newest when absent")->type_name("NAME");
-    app.add_option("--vcpu,--vcpus", vcpus, "Virtual CPUs")->type_name("NUMBER");
-    app.add_option("--memory", memory, "Memory: 512 (MiB) or 2G")->type_name("SIZE");
-    app.add_option("--disk", disk, "Size of its writable disk: 8G")->type_name("SIZE");
+    app.add_option("--vcpu,--vcpus", vcpus, "Virtual CPUs (2)")->type_name("NUMBER");
+    app.add_option("--memory", memory, "Memory: 512 (MiB) or 2G (512M)")->type_name("SIZE");
+    app.add_option("--disk", disk, "Size of its writable disk: 8G (4G)")->type_name("SIZE");
     auto* with = app.add_flag_callback(
         "--nat", [this] { nat = true; }, "It reaches what this computer reaches (the default)");
     app.add_flag_callback(

@@ -133,6 +133,8 @@ void check_file(int fd, unsigned uid, Access access, const std::string& what) {
         fail("is not a regular file");
     if (status.st_uid != uid)
         fail("is not a file of yours");
+    if (status.st_nlink == 0)
+        fail("is of a file that was deleted, or of memory");
     if (of_a_kernel_filesystem(fd))
         fail("is of no disk's filesystem");
     const int mode = flags & O_ACCMODE;

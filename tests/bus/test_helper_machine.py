@@ -166,30 +166,6 @@ def test_a_start_that_fails_leaves_the_tap_and_nothing_else(world):
     world.call("DeleteBridge", BRIDGE)
 
 
-def test_a_file_that_the_owner_lost_meanwhile(world):
-    script = f"""
-import os
-from gi.repository import Gio, GLib
-path = "{home('vanishing')}"
-fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-os.rename(path, path + "-away")
-open(path, "w").close()
-os.symlink("/etc/passwd", path + "-link")
-files = Gio.UnixFDList.new()
-files.append(fd)
-os.unlink(path + "-away")
-options = {{"vmm": GLib.Variant("s", "null"), "kernel": GLib.Variant("h", 0)}}
-try:
-    Gio.bus_get_sync(Gio.BusType.SYSTEM).call_with_unix_fd_list_sync("org.banger.Helper1", "/org/banger/Helper1",
-        "org.banger.Helper1.Machine", "Launch", GLib.Variant("(sa{{sv}})", ("{VM}", options)), None, 0, -1, files)
-except GLib.Error as error:
-    print(Gio.DBusError.get_remote_error(error), error.message)
-"""
-    answer = world.instance.exec("/usr/bin/python3", "-I", "-c", script).stdout
-    assert answer.startswith(error_of("Internal")) and "bwrap" in answer
-    assert world.facts() == {"state": "absent"}
-
-
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_signals(world, signal):
     world.call("Launch", VM, options=NULL)

@@ -33,7 +33,7 @@ ReadyListener::~ReadyListener() {
 }
 
 void ReadyListener::wait(int pidfd, const std::stop_token& stop_token,
-                         std::chrono::milliseconds limit) const {
+                         std::chrono::milliseconds limit, const std::string& late_hint) const {
     const StopEvent stop(stop_token);
     const auto end = Clock::now() + limit;
     try {
@@ -50,7 +50,7 @@ void ReadyListener::wait(int pidfd, const std::stop_token& stop_token,
             throw;
         throw Error(ErrorCode::Timeout,
                     "the guest was not ready within " + std::to_string(limit.count()) + " ms",
-                    "--ready-timeout gives it more time");
+                    late_hint);
     }
 }
 

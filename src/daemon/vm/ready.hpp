@@ -18,8 +18,9 @@ public:
     ~ReadyListener();
 
     /// Returns when the agent's ready frame has come. Throws Unavailable when the VMM (`pidfd`) ended first,
-    /// Timeout after `limit`, Cancelled on a stop.
-    void wait(int pidfd, const std::stop_token& stop, std::chrono::milliseconds limit) const;
+    /// Timeout after `limit` (with `late_hint`), Cancelled on a stop.
+    void wait(int pidfd, const std::stop_token& stop, std::chrono::milliseconds limit,
+              const std::string& late_hint) const;
 
 private:
     std::string path_;

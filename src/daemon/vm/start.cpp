@@ -24,6 +24,16 @@ namespace {
 
 constexpr std::chrono::seconds launch_limit{20};
 
+/// Debian's kernel with banger's initramfs says nothing at all below about 64 MiB, and little above.
+constexpr uint32_t small_memory_mib = 128;
+
+std::string late_hint(uint32_t memory_mib) {
+    if (memory_mib >= small_memory_mib)
+        return "--ready-timeout gives it more time";
+    return "a guest with " + std::to_string(memory_mib) + " MiB of memory may be too small to come up: " +
+           "give it --memory " + std::to_string(small_memory_mib) + "M or more";
+}
+
 class Start {
 public:
     Start(const StartPlan& plan, HelperClient& helper, Steps& steps)
@@ -181,7 +191,9 @@ void Start::boot(vmm::VmmClient& client) {
     // The guest may be ready before InstanceStart has answered.
     const ReadyListener listener(vmm_.vsock_socket);
     steps_.run("boot", [&] { client.start_instance(); });
-    steps_.run("ready", [&] { listener.wait(vmm_.pidfd.get(), steps_.stop(), plan_.ready_timeout); });
+    steps_.run("ready", [&] {
+        listener.wait(vmm_.pidfd.get(), steps_.stop(), plan_.ready_timeout, late_hint(plan_.vm.memory_mib));
+    });
 }
 
 template <class Body>

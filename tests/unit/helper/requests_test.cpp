@@ -115,7 +115,6 @@ TEST_CASE("descriptors: regular files of the caller, opened as they are used") {
     const OwnedFd folder(::open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const OwnedFd device(null_fd());
     const auto [pipe_read, pipe_write] = make_pipe();
-    ::unlink(name);
     const auto uid = ::geteuid();
     const auto fine = [&](const OwnedFd& fd, Access access, unsigned owner) {
         try {
@@ -141,4 +140,6 @@ TEST_CASE("descriptors: regular files of the caller, opened as they are used") {
     CHECK(fine(writing, Access::Write, uid));
     CHECK_FALSE(fine(writing, Access::Read, uid));
     CHECK_FALSE(fine(writing, Access::ReadWrite, uid));
+    ::unlink(name);
+    CHECK_FALSE(fine(both, Access::Read, uid));
 }

@@ -2,7 +2,7 @@
 # root helper (bus policy, polkit rule, /etc/banger) is not here: `banger system install` writes that.
 #
 #   bin/banger                          the program
-#   libexec/banger/                     its companions: banger-agent (copied into guests), banger-qemu
+#   libexec/banger/                     its companions: banger-agent (copied into guests), banger-jail, banger-qemu
 #   lib/banger/                         the modules of daemon and helper
 #   share/dbus-1/                       interfaces, and activation of daemon (services) and helper (system-services)
 #   share/polkit-1/actions/             what the helper asks polkit for
@@ -10,7 +10,7 @@
 #   share/man/                          man pages
 
 install(TARGETS banger RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(companion banger-agent banger-qemu)
+foreach(companion banger-agent banger-jail banger-qemu)
   if(TARGET ${companion})
     install(TARGETS ${companion} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/banger)
   endif()

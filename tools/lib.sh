@@ -76,5 +76,5 @@ build() {
 
 # build_programs PRESET: the programs and modules, without the tests.
 build_programs() {
-    build "$1" banger banger-agent banger-qemu banger-daemon-role banger-helper-role
+    build "$1" banger banger-agent banger-jail banger-qemu banger-daemon-role banger-helper-role
 }

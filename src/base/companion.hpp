@@ -1,4 +1,4 @@
-// Where banger's other programs are: banger-agent, banger-qemu.
+// Where banger's other programs are: banger-agent, banger-jail, banger-qemu.
 #pragma once
 
 #include <string>

@@ -133,7 +133,7 @@ void check_tools(Checks& checks) {
             checks.push_back({id, tool.without, error.message() + ": " + tool.what, error.hint()});
         }
     }
-    for (const char* name : {"banger-agent", "banger-qemu"})
+    for (const char* name : {"banger-agent", "banger-jail", "banger-qemu"})
         try {
             checks.push_back({std::string("host.tool.") + name, Verdict::Pass, companion_path(name)});
         } catch (const Error& error) {

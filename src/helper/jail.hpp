@@ -6,6 +6,7 @@
 #include "base/process.hpp"
 #include "helper/requests.hpp"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,12 +25,15 @@ std::string jail_run_path(const std::string& name);
 /// What a jail is made of, as a value. Descriptors are borrowed.
 struct JailSpec {
     std::string name;
+    std::string owner; ///< the account's name
     unsigned uid = 0;
     unsigned gid = 0;
     std::string vm;
-    int program_fd = -1; ///< the VMM's executable
-    int run_fd = -1;     ///< the folder that becomes /run
-    int kernel_fd = -1;  ///< -1: none; the same for initrd
+    uint32_t vcpus = 1;      ///< for the limits, where there are any
+    uint32_t memory_mib = 0; ///< the guest's
+    int program_fd = -1;     ///< the VMM's executable
+    int run_fd = -1;         ///< the folder that becomes /run
+    int kernel_fd = -1;      ///< -1: none; the same for initrd
     int initrd_fd = -1;
     struct DriveFd {
         std::string name;

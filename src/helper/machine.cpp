@@ -5,6 +5,7 @@
 #include "base/process.hpp"
 #include "bus/errors.hpp"
 #include "helper/process_id.hpp"
+#include "helper/vm_unit.hpp"
 
 #include <sys/wait.h>
 
@@ -16,14 +17,6 @@ namespace banger::helper {
 namespace {
 
 constexpr std::chrono::seconds kill_patience{10};
-constexpr int guardian_patience_ms = 200;
-
-/// The VMM's process, while it runs. Before it is known, its guardian stands for it.
-OwnedFd running(const VmRecord& record) {
-    if (!record.vmm || record.vmm->state == VmmState::Exited)
-        return {};
-    return open_if_alive(record.vmm->main.value_or(record.vmm->monitor));
-}
 
 std::string api_socket_of(const VmRecord& record) {
     return jail_run_path(jail_name(record.uid, record.vm)) + "/api.sock";
@@ -47,7 +40,7 @@ void Machine::perform(const Key& grant, const Inspect& request, const Done<Facts
         guarded(done, [&] {
             const auto* record = ledger_.vm(uid, request.vm);
             Facts facts;
-            facts.state = !record || !record->vmm ? "absent" : running(*record) ? "running" : "exited";
+            facts.state = !record || !record->vmm ? "absent" : open_vmm(*record) ? "running" : "exited";
             if (record && record->tap) {
                 facts.tap = record->tap->name.str();
                 facts.bridge = record->tap->bridge.str();
@@ -78,7 +71,7 @@ void Machine::perform(const Key& grant, const SendSignal& request, const Done<No
     lanes_.enter(vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn&) {
         guarded(done, [&] {
             const auto* record = ledger_.vm(uid, request.vm);
-            const auto pidfd = record ? running(*record) : OwnedFd();
+            const auto pidfd = record ? open_vmm(*record) : OwnedFd();
             if (!pidfd)
                 throw Error(ErrorCode::NotFound, "no VMM of VM " + request.vm.str() + " is running");
             send_signal(pidfd.get(), request.signal.number());
@@ -116,7 +109,7 @@ void Machine::perform(const Key& grant, const Cleanup& request, const Done<Nothi
 }
 
 void Machine::kill(const VmRecord& record, const Done<Nothing>& done) {
-    auto pidfd = running(record);
+    auto pidfd = open_vmm(record);
     if (!pidfd)
         return sweep(record, done);
     send_signal(pidfd.get(), SIGKILL);
@@ -158,14 +151,8 @@ void Machine::await_end(const VmRecord& record, OwnedFd pidfd, const Done<Nothin
 void Machine::sweep(const VmRecord& record, const Done<Nothing>& done) {
     workers_.run<Nothing>(
         record.uid,
-        [record] {
-            // The guardian ends by itself once it has reaped the VMM; stopped or half-made, it does not.
-            const auto guardian = record.vmm ? open_if_alive(record.vmm->monitor) : OwnedFd();
-            if (guardian && record.vmm->state != VmmState::Launching)
-                wait_readable(guardian.get(), guardian_patience_ms);
-            if (record.vmm)
-                kill_session(record.vmm->monitor, record.uid);
-            kill_jail_members(record.uid, jail_name(record.uid, record.vm));
+        [sweep = launcher_->sweep(), record] {
+            sweep(record);
             return Nothing{};
         },
         [this, key = VmKey{record.uid, record.vm.str()}, done](Outcome<Nothing> outcome) {
@@ -206,7 +193,7 @@ void Machine::watch(const VmRecord& record) {
     const VmKey key{record.uid, record.vm.str()};
     // The guardian ends after the VMM; when it was lost, the VMM itself is watched.
     for (const auto& id : {record.vmm->monitor, record.vmm->main.value_or(ProcessId{})}) {
-        auto pidfd = open_if_alive(id);
+        auto pidfd = open_if_alive_in(record.vmm->unit, id);
         if (!pidfd)
             continue;
         auto& entry = watched_[key];
@@ -224,7 +211,8 @@ void Machine::watch(const VmRecord& record) {
 /// The guardian may end before the VMM does: then the VMM is watched on.
 void Machine::watched_ended(const VmKey& key) {
     const auto* record = ledger_.vm(key.first, VmId::parse(key.second));
-    if (record && record->vmm && record->vmm->main && open_if_alive(*record->vmm->main)) {
+    if (record && record->vmm && record->vmm->main &&
+        open_if_alive_in(record->vmm->unit, *record->vmm->main)) {
         reap(key);
         return watch(*record);
     }
@@ -258,29 +246,49 @@ void Machine::ended(const VmKey& key) {
 }
 
 void Machine::mend() {
-    for (const auto& record : ledger_.vms()) {
-        try {
-            mend_vm(record);
-        } catch (const std::exception& error) {
-            log::error("while mending: " + std::string(error.what()), {{"VM_ID", record.vm.str()}});
-        }
+    for (const auto& record : ledger_.vms())
+        mend_one(record.vm.str(), [&] { mend_vm(record); });
+    for (const auto& unit : vm_units())
+        mend_one(unit, [&] { mend_unit(unit); });
+    for (const auto& name : jail_folders())
+        mend_one(name, [&] { mend_folder(name); });
+}
+
+/// One that cannot be mended does not keep the helper from the others.
+template <class Body>
+void Machine::mend_one(const std::string& name, Body body) noexcept {
+    try {
+        body();
+    } catch (const std::exception& error) {
+        log::error("while mending " + name + ": " + error.what());
     }
-    for (const auto& name : jail_folders()) {
-        try {
-            const auto dash = name.find('-');
-            if (dash == name.npos || name.find_first_not_of("0123456789") != dash)
-                continue; // no jail's name
-            const auto uid = static_cast<uint32_t>(std::stoul(name.substr(0, dash)));
-            const auto* known = ledger_.vm(uid, VmId::parse(name.substr(dash + 1)));
-            if (known && known->jail)
-                continue;
-            log::warning("removing the jail " + name + ", which no record knows");
-            kill_jail_members(uid, name);
-            remove_jail_folder(name);
-        } catch (const std::exception& error) {
-            log::error("while mending jail " + name + ": " + error.what());
-        }
-    }
+}
+
+/// A unit that no record knows: of a start that was cut off before anything could be written down.
+void Machine::mend_unit(const std::string& unit) {
+    const auto name = parse_unit_name(unit);
+    const auto* known = name ? ledger_.vm(name->first, name->second) : nullptr;
+    if (known && known->vmm && known->vmm->unit == unit)
+        return;
+    log::warning("ending the unit " + unit + ", which no record knows");
+    kill_unit(unit);
+}
+
+void Machine::mend_folder(const std::string& name) {
+    const auto dash = name.find('-');
+    if (dash == name.npos || name.find_first_not_of("0123456789") != dash)
+        return; // no jail's name
+    const VmRecord nothing{static_cast<uint32_t>(std::stoul(name.substr(0, dash))),
+                           VmId::parse(name.substr(dash + 1)),
+                           {},
+                           {},
+                           {}};
+    const auto* known = ledger_.vm(nothing.uid, nothing.vm);
+    if (known && known->jail)
+        return;
+    log::warning("removing the jail " + name + ", which no record knows");
+    launcher_->sweep()(nothing);
+    remove_jail_folder(name);
 }
 
 void Machine::mend_vm(VmRecord record) {
@@ -291,11 +299,10 @@ void Machine::mend_vm(VmRecord record) {
     if (!half_started && !half_made)
         return;
     log::notice("removing a half-made jail", {{"VM_ID", record.vm.str()}});
-    if (half_started)
-        kill_session(record.vmm->monitor, record.uid);
-    const auto name = jail_name(record.uid, record.vm);
-    kill_jail_members(record.uid, name);
-    remove_jail_folder(name);
+    if (!half_started)
+        record.vmm.reset();
+    launcher_->sweep()(record);
+    remove_jail_folder(jail_name(record.uid, record.vm));
     record.vmm.reset();
     record.jail.reset();
     ledger_.put(record);

@@ -47,8 +47,8 @@ public:
     void perform(const Key& grant, const Cleanup& request, const Done<Nothing>& done);
 
     /// What a crash left: half-made jails are removed with what runs in them; VMMs that ended meanwhile are
-    /// written down as exited; those that run are watched again; jails that no record knows are emptied and
-    /// removed. Blocks; for the start.
+    /// written down as exited; those that run are watched again; units and jails that no record knows are
+    /// ended and removed. Blocks; for the start.
     void mend();
 
 private:
@@ -62,10 +62,11 @@ private:
 
     void launch(const install::Owner& owner, Launch request, const Turn& turn, const Done<Launched>& done);
     void start(const std::shared_ptr<LaunchSteps>& steps);
+    void held(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& monitor);
     void known(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& main);
     void launched(const std::shared_ptr<LaunchSteps>& steps, Outcome<ProcessId> outcome);
     void undo_launch(const std::shared_ptr<LaunchSteps>& steps, const Error& error);
-    /// Kills the VMM if it runs and all that is in its jail; `done` when all have ended.
+    /// Kills the VMM if it runs and all that came of it; `done` when all have ended.
     void kill(const VmRecord& record, const Done<Nothing>& done);
     void await_end(const VmRecord& record, OwnedFd pidfd, const Done<Nothing>& done);
     void sweep(const VmRecord& record, const Done<Nothing>& done);
@@ -75,6 +76,10 @@ private:
     void reap(const VmKey& key);
     void ended(const VmKey& key);
     void mend_vm(VmRecord record);
+    void mend_unit(const std::string& unit);
+    void mend_folder(const std::string& name);
+    template <class Body>
+    static void mend_one(const std::string& name, Body body) noexcept;
 
     Ledger& ledger_;
     Lanes& lanes_;

@@ -122,9 +122,9 @@ void Machine::launch(const install::Owner& owner, Launch request, const Turn& tu
     // What an earlier life left in the jail goes first.
     workers_.run<Nothing>(
         owner.uid,
-        [uid = owner.uid, name = jail_name(owner.uid, steps->request.vm)] {
-            kill_jail_members(uid, name);
-            remove_jail_folder(name);
+        [sweep = launcher_->sweep(), record] {
+            sweep(record);
+            remove_jail_folder(jail_name(record.uid, record.vm));
             return Nothing{};
         },
         [this, steps](Outcome<Nothing> outcome) {
@@ -143,6 +143,9 @@ void Machine::start(const std::shared_ptr<LaunchSteps>& steps) {
     auto& record = steps->record;
     JailSpec spec;
     spec.name = jail_name(record.uid, record.vm);
+    spec.owner = steps->owner.name;
+    spec.vcpus = request.vcpus;
+    spec.memory_mib = request.memory_mib;
     spec.uid = steps->owner.uid;
     spec.gid = steps->owner.gid;
     spec.vm = record.vm.str();
@@ -165,14 +168,15 @@ void Machine::start(const std::shared_ptr<LaunchSteps>& steps) {
     spec.null_mode = request.null_mode;
     steps->progress = launcher_->prepare(spec);
     record.jail = Step::Made;
-    record.vmm = VmmRecord{kind_name(request.kind),
-                           VmmState::Launching,
-                           steps->progress->monitor(),
-                           {},
-                           steps->progress->unit()};
-    ledger_.put(record);
-    steps->progress->go([this, steps](const ProcessId& main) { known(steps, main); },
-                        [this, steps](Outcome<ProcessId> outcome) { launched(steps, std::move(outcome)); });
+    steps->progress->go({[this, steps](const ProcessId& monitor) { held(steps, monitor); },
+                         [this, steps](const ProcessId& main) { known(steps, main); },
+                         [this, steps](Outcome<ProcessId> outcome) { launched(steps, std::move(outcome)); }});
+}
+
+void Machine::held(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& monitor) {
+    steps->record.vmm =
+        VmmRecord{kind_name(steps->request.kind), VmmState::Launching, monitor, {}, steps->progress->unit()};
+    ledger_.put(steps->record);
 }
 
 void Machine::known(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& main) {
@@ -197,9 +201,9 @@ void Machine::undo_launch(const std::shared_ptr<LaunchSteps>& steps, const Error
     steps->progress.reset();
     workers_.run<Nothing>(
         steps->record.uid,
-        [uid = steps->record.uid, name = jail_name(steps->record.uid, steps->record.vm)] {
-            kill_jail_members(uid, name);
-            remove_jail_folder(name);
+        [sweep = launcher_->sweep(), record = steps->record] {
+            sweep(record);
+            remove_jail_folder(jail_name(record.uid, record.vm));
             return Nothing{};
         },
         [this, steps, error](const Outcome<Nothing>& outcome) {

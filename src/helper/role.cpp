@@ -68,7 +68,7 @@ public:
         , nat_(ledger_, lanes_, workers_)
         , resolver_(ledger_, lanes_, *connection_)
         , network_(ledger_, lanes_, workers_, nat_, resolver_)
-        , machine_(ledger_, lanes_, workers_, network_, make_child_launcher())
+        , machine_(ledger_, lanes_, workers_, network_, make_launcher(*connection_))
         , idle_after_(seconds_from("BANGER_IDLE_SECONDS", std::chrono::seconds(30))) {}
 
     void run() {
@@ -156,7 +156,7 @@ private:
     Nat nat_{ledger_, lanes_, workers_};
     Resolver resolver_{ledger_, lanes_, *connection_};
     Network network_{ledger_, lanes_, workers_, nat_, resolver_};
-    Machine machine_{ledger_, lanes_, workers_, network_, make_child_launcher()};
+    Machine machine_{ledger_, lanes_, workers_, network_, make_launcher(*connection_)};
 };
 
 /// `--list` and `--remove-all`, for `banger system`. Where there is no ledger there is nothing, and none is

@@ -1,7 +1,7 @@
 #include "helper/upkeep.hpp"
 
 #include "base/error.hpp"
-#include "helper/process_id.hpp"
+#include "helper/vm_unit.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -10,9 +10,7 @@ namespace banger::helper {
 namespace {
 
 bool runs(const VmRecord& record) {
-    if (!record.vmm || record.vmm->state == VmmState::Exited)
-        return false;
-    return open_if_alive(record.vmm->main ? *record.vmm->main : record.vmm->monitor).get() >= 0;
+    return open_vmm(record).get() >= 0;
 }
 
 } // namespace

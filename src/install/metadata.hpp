@@ -18,7 +18,7 @@ struct Owner {
 
 /// Where the installed programs are. Each is an absolute path.
 struct Paths {
-    std::string bindir = "/usr/bin"; ///< holds banger, banger-agent, banger-qemu
+    std::string bindir = "/usr/bin"; ///< holds banger
     std::string firecracker;         ///< the VMM to launch; empty: looked for in the usual folders
     std::string jailer;              ///< the same for its jailer
     bool operator==(const Paths&) const = default;

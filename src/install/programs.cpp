@@ -15,7 +15,7 @@ namespace banger::install {
 namespace {
 
 constexpr const char* roles[] = {"daemon", "helper"};
-constexpr const char* companions[] = {"banger-agent", "banger-qemu"};
+constexpr const char* companions[] = {"banger-agent", "banger-jail", "banger-qemu"};
 /// What the units do not let their programs see.
 constexpr const char* hidden[] = {"/home", "/root", "/run/user", "/tmp", "/var/tmp"};
 

@@ -54,13 +54,16 @@ Result launch(const World& world, Loop& loop) {
     const auto launcher = make_child_launcher();
     const auto progress = launcher->prepare(world.spec);
     Result result;
-    result.monitor = progress->monitor();
-    CHECK(open_if_alive(result.monitor));
-    progress->go([&](const ProcessId& main) { result.known = main; },
-                 [&](Outcome<ProcessId> outcome) {
-                     result.outcome = std::move(outcome);
-                     loop.quit();
-                 });
+    CHECK(progress->unit().empty());
+    progress->go({[&](const ProcessId& monitor) {
+                      result.monitor = monitor;
+                      CHECK(open_if_alive(monitor));
+                  },
+                  [&](const ProcessId& main) { result.known = main; },
+                  [&](Outcome<ProcessId> outcome) {
+                      result.outcome = std::move(outcome);
+                      loop.quit();
+                  }});
     loop.run();
     return result;
 }
@@ -120,12 +123,13 @@ TEST_CASE("a jail that does not come up says why") {
 TEST_CASE("a launch that is dropped leaves nothing") {
     if (!can_run())
         return;
+    Loop loop;
     const World world("exec sleep 1000");
     ProcessId monitor;
     {
         const auto launcher = make_child_launcher();
         const auto progress = launcher->prepare(world.spec);
-        monitor = progress->monitor();
+        progress->go({[&](const ProcessId& held) { monitor = held; }, [](const ProcessId&) {}, {}});
         CHECK(open_if_alive(monitor));
     }
     CHECK_FALSE(open_if_alive(monitor));

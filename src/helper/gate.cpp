@@ -79,6 +79,8 @@ Gate::Gate(bus::BusDriver& bus, Ledger& ledger, Polkit& polkit)
     bus_.on_client_gone([this](const std::string& name) {
         uids_.erase(name);
         polkit_.caller_gone(name);
+        if (gone_)
+            gone_(name);
     });
 }
 

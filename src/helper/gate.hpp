@@ -101,6 +101,9 @@ public:
     /// To be called once for each run(), when the call has its answer.
     void finished(const Call& call) noexcept;
 
+    /// Called with the unique name of each client that leaves the bus.
+    void on_caller_gone(std::function<void(const std::string&)> gone) { gone_ = std::move(gone); }
+
     /// Calls that are not answered yet.
     size_t pending() const noexcept { return pending_; }
     /// Called whenever pending() fell to 0.
@@ -128,6 +131,7 @@ private:
     std::map<const Call*, uint32_t> entered_;
     size_t pending_ = 0;
     std::function<void()> quiet_;
+    std::function<void(const std::string&)> gone_;
 };
 
 } // namespace banger::helper

@@ -108,6 +108,21 @@ const VmRecord* Ledger::address_holder(const Ipv4Address& address) const noexcep
     return found == vms_.end() ? nullptr : &found->second;
 }
 
+const VmRecord* Ledger::file_holder(const FileId& file) const noexcept {
+    const auto found = std::find_if(vms_.begin(), vms_.end(), [&](const auto& entry) {
+        const auto& snapshot = entry.second.snapshot;
+        return snapshot && (snapshot->rootfs == file || snapshot->cow == file);
+    });
+    return found == vms_.end() ? nullptr : &found->second;
+}
+
+const VmRecord* Ledger::cow_holder(const FileId& file) const noexcept {
+    const auto found = std::find_if(vms_.begin(), vms_.end(), [&](const auto& entry) {
+        return entry.second.snapshot && entry.second.snapshot->cow == file;
+    });
+    return found == vms_.end() ? nullptr : &found->second;
+}
+
 std::vector<VmRecord> Ledger::vms() const {
     std::vector<VmRecord> result;
     for (const auto& [key, record] : vms_)
@@ -132,6 +147,12 @@ std::vector<BridgeRecord> Ledger::bridges() const {
 size_t Ledger::count_vms_of(uint32_t uid) const noexcept {
     return static_cast<size_t>(
         std::count_if(vms_.begin(), vms_.end(), [&](const auto& entry) { return entry.first.first == uid; }));
+}
+
+size_t Ledger::count_snapshots_of(uint32_t uid) const noexcept {
+    return static_cast<size_t>(std::count_if(vms_.begin(), vms_.end(), [&](const auto& entry) {
+        return entry.first.first == uid && entry.second.snapshot;
+    }));
 }
 
 size_t Ledger::count_bridges_of(uint32_t uid) const noexcept {

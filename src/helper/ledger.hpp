@@ -30,6 +30,10 @@ public:
     const VmRecord* tap_holder(const TapName& name) const noexcept;
     /// The VM, of any owner, whose guest has this address.
     const VmRecord* address_holder(const Ipv4Address& address) const noexcept;
+    /// The VM, of any owner, whose snapshot reads or writes this file.
+    const VmRecord* file_holder(const FileId& file) const noexcept;
+    /// The VM, of any owner, whose snapshot writes this file.
+    const VmRecord* cow_holder(const FileId& file) const noexcept;
     /// Whether IP forwarding is on because the helper switched it on.
     const std::optional<ForwardingRecord>& forwarding() const noexcept { return forwarding_; }
 
@@ -37,6 +41,7 @@ public:
     std::vector<VmRecord> vms_of(uint32_t uid) const;
     std::vector<BridgeRecord> bridges() const;
     size_t count_vms_of(uint32_t uid) const noexcept;
+    size_t count_snapshots_of(uint32_t uid) const noexcept;
     size_t count_bridges_of(uint32_t uid) const noexcept;
     size_t count_taps_on(const BridgeName& name) const noexcept;
 

@@ -9,8 +9,14 @@
 namespace banger::helper {
 
 inline constexpr size_t vms_per_owner = 256;
+inline constexpr size_t snapshots_per_owner = 128;
+inline constexpr uint64_t least_disk = 64 << 10;           ///< bytes of a rootfs or cow
+inline constexpr uint64_t most_rootfs = uint64_t{1} << 40; ///< bytes
+/// Bytes. The kernel keeps an entry in its memory for each chunk that was written to.
+inline constexpr uint64_t most_cow = uint64_t{64} << 30;
 inline constexpr size_t bridges_per_owner = 4;
 inline constexpr size_t pending_per_owner = 64;
+inline constexpr size_t waits_per_owner = 32; ///< fewer than calls: they take long
 inline constexpr double call_burst = 200;
 inline constexpr double calls_per_second = 100;
 

@@ -27,12 +27,13 @@ std::string vsock_socket_of(const VmRecord& record) {
 
 } // namespace
 
-Machine::Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network,
+Machine::Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network, Storage& storage,
                  std::unique_ptr<Launcher> launcher)
     : ledger_(ledger)
     , lanes_(lanes)
     , workers_(workers)
     , network_(network)
+    , storage_(storage)
     , launcher_(std::move(launcher)) {}
 
 void Machine::perform(const Key& grant, const Inspect& request, const Done<Facts>& done) {
@@ -41,6 +42,8 @@ void Machine::perform(const Key& grant, const Inspect& request, const Done<Facts
             const auto* record = ledger_.vm(uid, request.vm);
             Facts facts;
             facts.state = !record || !record->vmm ? "absent" : open_vmm(*record) ? "running" : "exited";
+            if (record && record->snapshot && record->snapshot->step == Step::Made)
+                facts.snapshot = snapshot_name(uid, request.vm);
             if (record && record->tap) {
                 facts.tap = record->tap->name.str();
                 facts.bridge = record->tap->bridge.str();
@@ -162,7 +165,7 @@ void Machine::sweep(const VmRecord& record, const Done<Nothing>& done) {
         });
 }
 
-/// Of Cleanup, when nothing runs any more: jail, then tap, then the record.
+/// Of Cleanup, when nothing runs any more: jail, then snapshot, then tap, then the record.
 void Machine::remove_jail(const VmRecord& before, const Turn& turn, const Done<Nothing>& done) {
     const auto* now = ledger_.vm(before.uid, before.vm);
     auto record = now ? *now : before;
@@ -181,12 +184,23 @@ void Machine::remove_jail(const VmRecord& before, const Turn& turn, const Done<N
             guarded(done, [&] {
                 record.jail.reset();
                 ledger_.put(record);
-                if (!record.tap)
-                    return done(Nothing{});
-                network_.remove_tap(record,
-                                    [turn, done](Outcome<Nothing> removed) { done(std::move(removed)); });
+                remove_rest(record, turn, done);
             });
         });
+}
+
+void Machine::remove_rest(const VmRecord& record, const Turn& turn, const Done<Nothing>& done) {
+    if (record.snapshot)
+        return storage_.remove_snapshot(record, [=, this](Outcome<Nothing> outcome) {
+            if (std::holds_alternative<Error>(outcome))
+                return done(std::move(outcome));
+            auto rest = record;
+            rest.snapshot.reset();
+            guarded(done, [&] { remove_rest(rest, turn, done); });
+        });
+    if (!record.tap)
+        return done(Nothing{});
+    network_.remove_tap(record, [turn, done](Outcome<Nothing> removed) { done(std::move(removed)); });
 }
 
 void Machine::watch(const VmRecord& record) {

@@ -4,6 +4,7 @@
 #include "base/loop.hpp"
 #include "helper/launcher.hpp"
 #include "helper/network.hpp"
+#include "helper/storage.hpp"
 
 #include <map>
 #include <memory>
@@ -24,7 +25,7 @@ struct Launched {
 struct Facts {
     std::string state; ///< running, exited, absent
     int pid = 0;
-    std::string unit, tap, bridge, vmm, api_socket, vsock_socket;
+    std::string unit, snapshot, tap, bridge, vmm, api_socket, vsock_socket;
 };
 
 /// The VMM's executable: beside the helper's own, or in ../libexec/banger. It must be a regular file of root
@@ -36,7 +37,7 @@ class Machine {
 public:
     using Key = Grant<Action::Machine>;
 
-    Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network,
+    Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network, Storage& storage,
             std::unique_ptr<Launcher> launcher);
 
     void perform(const Key& grant, Launch request, const Done<Launched>& done);
@@ -71,6 +72,7 @@ private:
     void await_end(const VmRecord& record, OwnedFd pidfd, const Done<Nothing>& done);
     void sweep(const VmRecord& record, const Done<Nothing>& done);
     void remove_jail(const VmRecord& record, const Turn& turn, const Done<Nothing>& done);
+    void remove_rest(const VmRecord& record, const Turn& turn, const Done<Nothing>& done);
     void watch(const VmRecord& record);
     void watched_ended(const VmKey& key);
     void reap(const VmKey& key);
@@ -85,6 +87,7 @@ private:
     Lanes& lanes_;
     Workers& workers_;
     Network& network_;
+    Storage& storage_;
     std::unique_ptr<Launcher> launcher_;
     std::map<VmKey, Watched> watched_;
 };

@@ -146,6 +146,21 @@ NatRecord nat_record(const Json& json) {
     return {Ipv4Address::parse(object.text("address")), object.truth("on"), object.choice("step", steps)};
 }
 
+Json to_json(const FileId& id) {
+    return {{"device", id.device}, {"inode", id.inode}};
+}
+
+FileId file_id(const Json& json) {
+    const Object object(json, {"device", "inode"});
+    constexpr auto most = std::numeric_limits<uint64_t>::max();
+    return {object.number("device", most), object.number("inode", most)};
+}
+
+SnapshotRecord snapshot_record(const Json& json) {
+    const Object object(json, {"rootfs", "cow", "step"});
+    return {file_id(object.at("rootfs")), file_id(object.at("cow")), object.choice("step", steps)};
+}
+
 ResolverRecord resolver_record(const Json& json) {
     const Object object(json, {"server", "port", "step"});
     return {Ipv4Address::parse(object.text("server")), static_cast<uint16_t>(object.number("port", 65535)),
@@ -165,6 +180,10 @@ std::string render(const VmRecord& record) {
         json["nat"] = {{"address", record.nat->address.str()},
                        {"on", record.nat->on},
                        {"step", name_of(steps, record.nat->step)}};
+    if (record.snapshot)
+        json["snapshot"] = {{"rootfs", to_json(record.snapshot->rootfs)},
+                            {"cow", to_json(record.snapshot->cow)},
+                            {"step", name_of(steps, record.snapshot->step)}};
     if (record.jail)
         json["jail"] = name_of(steps, *record.jail);
     if (const auto& vmm = record.vmm) {
@@ -180,13 +199,15 @@ std::string render(const VmRecord& record) {
 
 VmRecord parse_vm_record(std::string_view text) {
     const auto json = parsed(text);
-    const Object object(json, {"version", "uid", "vm", "tap", "jail", "vmm", "nat"});
+    const Object object(json, {"version", "uid", "vm", "tap", "jail", "vmm", "nat", "snapshot"});
     check_version(object);
     VmRecord record{uid_in(object), VmId::parse(object.text("vm")), {}, {}, {}};
     if (object.has("tap"))
         record.tap = tap_record(object.at("tap"));
     if (object.has("nat"))
         record.nat = nat_record(object.at("nat"));
+    if (object.has("snapshot"))
+        record.snapshot = snapshot_record(object.at("snapshot"));
     if (object.has("jail"))
         record.jail = object.choice("jail", steps);
     if (object.has("vmm"))

@@ -40,6 +40,21 @@ struct NatRecord {
     bool operator==(const NatRecord&) const = default;
 };
 
+/// A file that cannot be mistaken for another while it is held: stat(2)'s st_dev and st_ino.
+struct FileId {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    bool operator==(const FileId&) const = default;
+};
+
+/// The VM's device-mapper device; its name follows from owner and VM.
+struct SnapshotRecord {
+    FileId rootfs;
+    FileId cow;
+    Step step = Step::Making;
+    bool operator==(const SnapshotRecord&) const = default;
+};
+
 enum class VmmState { Launching, Running, Exited };
 
 struct VmmRecord {
@@ -59,9 +74,10 @@ struct VmRecord {
     std::optional<Step> jail;
     std::optional<VmmRecord> vmm;
     std::optional<NatRecord> nat{}; ///< only with a tap
+    std::optional<SnapshotRecord> snapshot{};
 
     /// Nothing is left: the record may go.
-    bool empty() const noexcept { return !tap && !jail && !vmm && !nat; }
+    bool empty() const noexcept { return !tap && !jail && !vmm && !nat && !snapshot; }
     bool operator==(const VmRecord&) const = default;
 };
 

@@ -94,6 +94,26 @@ SetResolver parse_set_resolver(std::string_view bridge, std::string_view server,
     return request;
 }
 
+AccessImage parse_read_image(std::string_view vm, std::string_view path, bus::Options& options) {
+    auto image = options.take_fd("image");
+    return {VmId::parse(vm), {false, {{ImagePath::parse(path), {}}}}, std::move(image)};
+}
+
+AccessImage parse_write_image(std::string_view vm, const GivenImageFiles& files, bus::Options& options) {
+    auto image = options.take_fd("image");
+    AccessImage access{VmId::parse(vm), {true, {}}, std::move(image)};
+    if (files.size() > most_image_files)
+        refuse("at most " + std::to_string(most_image_files) + " files");
+    for (const auto& given : files) {
+        const auto& content = std::get<1>(given);
+        access.request.files.push_back({ImagePath::parse(std::get<0>(given)),
+                                        std::string(content.begin(), content.end()), std::get<2>(given),
+                                        std::get<3>(given), std::get<4>(given)});
+    }
+    check_image_files(access.request.files);
+    return access;
+}
+
 Launch parse_launch(std::string_view vm, bus::Options& options) {
     // In the order of the members. All descriptors are taken before anything is refused: dropped, they are
     // closed.

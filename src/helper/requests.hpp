@@ -7,6 +7,7 @@
 #include "base/net_types.hpp"
 #include "bus/options.hpp"
 #include "helper/gate.hpp"
+#include "helper/image_request.hpp"
 
 #include <optional>
 #include <string>
@@ -51,6 +52,32 @@ struct ClearResolver {
     Subject subject() const { return {{}, bridge}; }
 };
 
+struct CreateSnapshot {
+    VmId vm;
+    OwnedFd rootfs;
+    OwnedFd cow;
+    Subject subject() const { return {vm, {}}; }
+};
+struct CheckSnapshot {
+    VmId vm;
+    bool force = false; ///< look through a filesystem that says it is clean, too
+    Subject subject() const { return {vm, {}}; }
+};
+struct RemoveSnapshot {
+    VmId vm;
+    Subject subject() const { return {vm, {}}; }
+};
+
+/// ReadImageFile and WriteImageFiles.
+struct AccessImage {
+    VmId vm;
+    ImageRequest request;
+    OwnedFd image; ///< empty: the VM's snapshot
+    Subject subject() const { return {vm, {}}; }
+};
+using GivenImageFiles =
+    std::vector<sdbus::Struct<std::string, std::vector<uint8_t>, uint32_t, uint32_t, uint32_t>>;
+
 enum class VmmKind { Qemu, Null };
 
 /// A name below /drives in the jail: 1 to 32 of [a-z0-9-].
@@ -93,6 +120,11 @@ struct SendSignal {
     SignalName signal;
     Subject subject() const { return {vm, {}}; }
 };
+struct AwaitEnd {
+    VmId vm;
+    std::string sender; ///< who waits: its unique bus name
+    Subject subject() const { return {vm, {}}; }
+};
 struct Kill {
     VmId vm;
     Subject subject() const { return {vm, {}}; }
@@ -106,6 +138,9 @@ struct Cleanup {
 EnsureBridge parse_ensure_bridge(std::string_view bridge, std::string_view address);
 /// Throws InvalidArgument for port 0.
 SetResolver parse_set_resolver(std::string_view bridge, std::string_view server, uint16_t port);
+/// Take the option `image`; throw InvalidArgument.
+AccessImage parse_read_image(std::string_view vm, std::string_view path, bus::Options& options);
+AccessImage parse_write_image(std::string_view vm, const GivenImageFiles& files, bus::Options& options);
 /// Takes the options of Launch; throws InvalidArgument. Descriptors are the request's from then on, looked
 /// into only later.
 Launch parse_launch(std::string_view vm, bus::Options& options);

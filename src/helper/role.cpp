@@ -68,16 +68,21 @@ public:
         , nat_(ledger_, lanes_, workers_)
         , resolver_(ledger_, lanes_, *connection_)
         , network_(ledger_, lanes_, workers_, nat_, resolver_)
-        , machine_(ledger_, lanes_, workers_, network_, make_launcher(*connection_))
+        , storage_(ledger_, lanes_, workers_, mapper_)
+        , image_files_(ledger_, lanes_, workers_, mapper_)
+        , machine_(ledger_, lanes_, workers_, network_, storage_, make_launcher(*connection_))
         , idle_after_(seconds_from("BANGER_IDLE_SECONDS", std::chrono::seconds(30))) {}
 
     void run() {
         network_.mend();
         machine_.mend();
-        service_ = std::make_unique<Service>(*connection_, gate_, network_, nat_, resolver_, machine_);
+        storage_.mend(); // after the VMMs that use it
+        service_ = std::make_unique<Service>(*connection_, gate_, network_, nat_, resolver_, storage_,
+                                             image_files_, machine_, waits_);
         source_ = std::make_unique<bus::GlibSource>(*connection_, [this] { loop_.quit(); });
         connection_->requestName(bus::ServiceName(bus::helper_service));
         log::debug("ready");
+        gate_.on_caller_gone([this](const std::string& sender) { waits_.caller_gone(sender); });
         gate_.on_quiet([this] { arm(); });
         loop_.on_terminate([this] { loop_.quit(); });
         arm();
@@ -128,7 +133,11 @@ private:
     Nat nat_;
     Resolver resolver_;
     Network network_;
+    Mapper mapper_;
+    Storage storage_;
+    ImageFiles image_files_;
     Machine machine_;
+    Waits waits_{ledger_};
     std::unique_ptr<Service> service_;
     std::unique_ptr<bus::GlibSource> source_;
     std::chrono::milliseconds idle_after_;
@@ -142,6 +151,7 @@ public:
     void run() {
         condemn(ledger_);
         machine_.mend(); // VMMs first: they use the rest
+        storage_.mend();
         network_.mend();
         require_empty(ledger_);
     }
@@ -156,7 +166,9 @@ private:
     Nat nat_{ledger_, lanes_, workers_};
     Resolver resolver_{ledger_, lanes_, *connection_};
     Network network_{ledger_, lanes_, workers_, nat_, resolver_};
-    Machine machine_{ledger_, lanes_, workers_, network_, make_launcher(*connection_)};
+    Mapper mapper_;
+    Storage storage_{ledger_, lanes_, workers_, mapper_};
+    Machine machine_{ledger_, lanes_, workers_, network_, storage_, make_launcher(*connection_)};
 };
 
 /// `--list` and `--remove-all`, for `banger system`. Where there is no ledger there is nothing, and none is
@@ -175,6 +187,8 @@ int keep_up(std::string_view mode) {
 
 int run(int argc, char** argv) {
     log::open("banger-helper");
+    if (argc == 3 && std::string_view(argv[1]) == image_child_mode)
+        image_child_main(argv[2]);
     const std::string_view mode = argc == 2 ? argv[1] : "";
     const bool upkeep = mode == "--list" || mode == "--remove-all";
     if (argc > 1 && !upkeep)

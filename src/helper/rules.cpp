@@ -10,6 +10,10 @@ std::string_view polkit_action(Action action) noexcept {
         return "org.banger.helper.network";
     case Action::Resolver:
         return "org.banger.helper.resolver";
+    case Action::Storage:
+        return "org.banger.helper.storage";
+    case Action::GuestFiles:
+        return "org.banger.helper.guest-files";
     case Action::Machine:
         return "org.banger.helper.machine";
     }

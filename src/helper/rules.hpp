@@ -8,7 +8,7 @@
 namespace banger::helper {
 
 /// polkit's actions (polkit/org.banger.helper.policy).
-enum class Action { Network, Resolver, Machine };
+enum class Action { Network, Resolver, Storage, GuestFiles, Machine };
 
 std::string_view polkit_action(Action action) noexcept;
 
@@ -25,7 +25,7 @@ struct Rule {
     bool changes; ///< logged as info when it went well; else as debug
 };
 
-inline constexpr std::array<Rule, 13> rules{{
+inline constexpr std::array<Rule, 19> rules{{
     {"Network", "EnsureBridge", Action::Network, Owned::Bridge, true},
     {"Network", "DeleteBridge", Action::Network, Owned::Bridge, true},
     {"Network", "CreateTap", Action::Network, Owned::VmAndBridge, true},
@@ -33,11 +33,17 @@ inline constexpr std::array<Rule, 13> rules{{
     {"Network", "SetNat", Action::Network, Owned::Vm, true},
     {"Network", "SetResolver", Action::Resolver, Owned::Bridge, true},
     {"Network", "ClearResolver", Action::Resolver, Owned::Bridge, true},
+    {"Storage", "CreateSnapshot", Action::Storage, Owned::Vm, true},
+    {"Storage", "CheckSnapshot", Action::Storage, Owned::Vm, true},
+    {"Storage", "RemoveSnapshot", Action::Storage, Owned::Vm, true},
+    {"Storage", "ReadImageFile", Action::GuestFiles, Owned::Vm, false},
+    {"Storage", "WriteImageFiles", Action::GuestFiles, Owned::Vm, true},
     {"Machine", "Launch", Action::Machine, Owned::Vm, true},
     {"Machine", "Inspect", Action::Machine, Owned::Vm, false},
     {"Machine", "List", Action::Machine, Owned::None, false},
     {"Machine", "Signal", Action::Machine, Owned::Vm, true},
     {"Machine", "Kill", Action::Machine, Owned::Vm, true},
+    {"Machine", "Wait", Action::Machine, Owned::Vm, false},
     {"Machine", "Cleanup", Action::Machine, Owned::Vm, true},
 }};
 

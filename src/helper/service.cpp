@@ -39,6 +39,7 @@ std::map<std::string, sdbus::Variant> to_variants(const Facts& facts) {
     if (facts.pid > 0)
         result.emplace("pid", sdbus::Variant{static_cast<uint32_t>(facts.pid)});
     add("unit", facts.unit);
+    add("snapshot", facts.snapshot);
     add("tap", facts.tap);
     add("bridge", facts.bridge);
     add("vmm", facts.vmm);
@@ -50,13 +51,16 @@ std::map<std::string, sdbus::Variant> to_variants(const Facts& facts) {
 } // namespace
 
 Service::Service(sdbus::IConnection& connection, Gate& gate, Network& network, Nat& nat, Resolver& resolver,
-                 Machine& machine)
+                 Storage& storage, ImageFiles& image_files, Machine& machine, Waits& waits)
     : AdaptorInterfaces(connection, bus::ObjectPath(bus::helper_path))
     , gate_(gate)
     , network_(network)
     , nat_(nat)
     , resolver_(resolver)
-    , machine_(machine) {
+    , storage_(storage)
+    , image_files_(image_files)
+    , machine_(machine)
+    , waits_(waits) {
     registerAdaptor();
 }
 
@@ -179,6 +183,64 @@ void Service::ClearResolver(sdbus::Result<>&& result, std::string bridge, Varian
         reply_nothing);
 }
 
+void Service::CreateSnapshot(sdbus::Result<std::string>&& result, std::string vm, sdbus::UnixFd rootfs,
+                             sdbus::UnixFd cow, Variants options) {
+    // The descriptors are this call's from here on, whatever else is wrong with it.
+    OwnedFd rootfs_file(rootfs.release());
+    OwnedFd cow_file(cow.release());
+    serve<Action::Storage, std::string>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) {
+            return helper::CreateSnapshot{VmId::parse(vm), std::move(rootfs_file), std::move(cow_file)};
+        },
+        [this](const auto& grant, auto request, auto done) {
+            storage_.perform(grant, std::move(request), done);
+        },
+        [](const auto& held, const std::string& device) { held.returnResults(device); });
+}
+
+void Service::CheckSnapshot(sdbus::Result<>&& result, std::string vm, Variants options) {
+    serve<Action::Storage, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options& given) {
+            return helper::CheckSnapshot{VmId::parse(vm), given.take_or("force", false)};
+        },
+        [this](const auto& grant, auto request, auto done) { storage_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::RemoveSnapshot(sdbus::Result<>&& result, std::string vm, Variants options) {
+    serve<Action::Storage, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return helper::RemoveSnapshot{VmId::parse(vm)}; },
+        [this](const auto& grant, auto request, auto done) { storage_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::ReadImageFile(sdbus::Result<std::vector<uint8_t>>&& result, std::string vm, std::string path,
+                            Variants options) {
+    serve<Action::GuestFiles, std::string>(
+        std::move(result), std::move(options),
+        [&](bus::Options& given) { return parse_read_image(vm, path, given); },
+        [this](const auto& grant, auto request, auto done) {
+            image_files_.perform(grant, std::move(request), done);
+        },
+        [](const auto& held, const std::string& content) {
+            held.returnResults(std::vector<uint8_t>(content.begin(), content.end()));
+        });
+}
+
+void Service::WriteImageFiles(sdbus::Result<>&& result, std::string vm, GivenImageFiles files,
+                              Variants options) {
+    serve<Action::GuestFiles, std::string>(
+        std::move(result), std::move(options),
+        [&](bus::Options& given) { return parse_write_image(vm, files, given); },
+        [this](const auto& grant, auto request, auto done) {
+            image_files_.perform(grant, std::move(request), done);
+        },
+        [](const auto& held, const std::string&) { held.returnResults(); });
+}
+
 void Service::Launch(sdbus::Result<std::string, uint32_t, std::string, std::string>&& result, std::string vm,
                      Variants options) {
     serve<Action::Machine, Launched>(
@@ -219,6 +281,14 @@ void Service::Kill(sdbus::Result<>&& result, std::string vm, Variants options) {
     serve<Action::Machine, Nothing>(
         std::move(result), std::move(options), [&](bus::Options&) { return helper::Kill{VmId::parse(vm)}; },
         [this](const auto& grant, auto request, auto done) { machine_.perform(grant, request, done); },
+        reply_nothing);
+}
+
+void Service::Wait(sdbus::Result<>&& result, std::string vm, Variants options) {
+    serve<Action::Machine, Nothing>(
+        std::move(result), std::move(options),
+        [&](bus::Options&) { return AwaitEnd{VmId::parse(vm), bus::current_caller(getObject()).sender}; },
+        [this](const auto& grant, auto request, auto done) { waits_.perform(grant, request, done); },
         reply_nothing);
 }
 

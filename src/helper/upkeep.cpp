@@ -28,6 +28,8 @@ void condemn(Ledger& ledger) {
             record.tap->step = Step::Removing;
         if (record.nat)
             record.nat->step = Step::Removing;
+        if (record.snapshot)
+            record.snapshot->step = Step::Removing;
         if (record.jail)
             record.jail = Step::Removing;
         if (record.vmm)

@@ -22,11 +22,17 @@ SIGNATURES = {
     "SetNat": ("Network", "(ssba{sv})"),
     "SetResolver": ("Network", "(ssqa{sv})"),
     "ClearResolver": ("Network", "(sa{sv})"),
+    "CreateSnapshot": ("Storage", "(shha{sv})"),
+    "CheckSnapshot": ("Storage", "(sa{sv})"),
+    "RemoveSnapshot": ("Storage", "(sa{sv})"),
+    "ReadImageFile": ("Storage", "(ssa{sv})"),
+    "WriteImageFiles": ("Storage", "(sa(sayuuu)a{sv})"),
     "Launch": ("Machine", "(sa{sv})"),
     "Inspect": ("Machine", "(sa{sv})"),
     "List": ("Machine", "(a{sv})"),
     "Signal": ("Machine", "(ssa{sv})"),
     "Kill": ("Machine", "(sa{sv})"),
+    "Wait": ("Machine", "(sa{sv})"),
     "Cleanup": ("Machine", "(sa{sv})"),
 }
 # One well-formed call of each.
@@ -38,11 +44,17 @@ ORDINARY = {
     "SetNat": [VM, ADDRESS, True],
     "SetResolver": [BRIDGE, "127.0.0.1", 5353],
     "ClearResolver": [BRIDGE],
+    "CreateSnapshot": [VM, 0, 1],
+    "CheckSnapshot": [VM],
+    "RemoveSnapshot": [VM],
+    "ReadImageFile": [VM, "/etc/hostname"],
+    "WriteImageFiles": [VM, [["/etc/hostname", "guest\n", 0o644, 0, 0]]],
     "Launch": [VM],
     "Inspect": [VM],
     "List": [],
     "Signal": [VM, "TERM"],
     "Kill": [VM],
+    "Wait": [VM],
     "Cleanup": [VM],
 }
 NULL = {"vmm": ["s", "null"]}
@@ -63,6 +75,8 @@ class World:
     def call(self, member, *arguments, options=None, **more):
         """call("DeleteTap", vm): the returned values; raises BusError."""
         interface, signature = SIGNATURES[member]
+        if member == "CreateSnapshot":
+            more.setdefault("files", [("/dev/null", "r"), ("/dev/null", "rw")])
         return self.instance.helper(interface, member, signature, [*arguments, options or {}], **more)
 
     def ordinary(self, member, options=None, **more):

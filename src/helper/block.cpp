@@ -1,0 +1,115 @@
+#include "helper/block.hpp"
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/op_id.hpp"
+#include "helper/jail.hpp"
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <linux/major.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+
+namespace banger::helper {
+
+namespace {
+
+constexpr int loop_tries = 64; ///< others take loop devices as well
+constexpr const char* node_prefix = "node-";
+
+Error no_loops(const std::string& what) {
+    return errno_error(what, errno).code() == ErrorCode::NotFound || errno == ENXIO || errno == ENODEV
+               ? Error(ErrorCode::Unavailable, "this host has no loop devices", "modprobe loop")
+               : errno_error(what, errno);
+}
+
+/// Nothing when somebody else was faster.
+std::optional<LoopDevice> try_loop(int number, const loop_config& config) {
+    const auto path = "/dev/loop" + std::to_string(number);
+    const bool read_only = config.info.lo_flags & LO_FLAGS_READ_ONLY;
+    LoopDevice loop{OwnedFd(::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC)),
+                    0};
+    if (!loop.held)
+        throw no_loops("open " + path);
+    struct stat status{};
+    if (::fstat(loop.held.get(), &status) < 0 || !S_ISBLK(status.st_mode) ||
+        major(status.st_rdev) != LOOP_MAJOR)
+        throw Error(ErrorCode::FailedPrecondition, path + " is no loop device");
+    loop.device = status.st_rdev;
+    if (::ioctl(loop.held.get(), LOOP_CONFIGURE, &config) == 0)
+        return loop;
+    if (errno == EBUSY)
+        return std::nullopt;
+    throw_errno("put a file behind " + path);
+}
+
+} // namespace
+
+LoopDevice attach_loop(int file, uint64_t size, bool read_only) {
+    const OwnedFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
+    if (!control)
+        throw no_loops("open /dev/loop-control");
+    loop_config config{};
+    config.fd = static_cast<uint32_t>(file);
+    config.block_size = 512;
+    config.info.lo_sizelimit = size;
+    config.info.lo_flags = static_cast<uint32_t>(LO_FLAGS_AUTOCLEAR) |
+                           (read_only ? static_cast<uint32_t>(LO_FLAGS_READ_ONLY) : 0U);
+    for (int tries = 0; tries < loop_tries; ++tries) {
+        const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
+        if (number < 0)
+            throw no_loops("find a free loop device");
+        if (auto loop = try_loop(number, config))
+            return std::move(*loop);
+    }
+    throw Error(ErrorCode::Busy, "no loop device stays free", "try again in a moment");
+}
+
+OwnedFd make_nameless_node(dev_t device, unsigned uid, unsigned gid) {
+    // In the helper's own folder: /run takes no devices (mount(8), nodev).
+    const auto path = std::string(state_folder) + "/" + node_prefix + random_hex(8);
+    if (::mknod(path.c_str(), S_IFBLK, device) < 0)
+        throw_errno("make a device node in " + std::string(state_folder));
+    OwnedFd node(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    const bool fine =
+        node && ::fchownat(node.get(), "", uid, gid, AT_EMPTY_PATH) == 0 && ::chmod(path.c_str(), 0600) == 0;
+    const int number = errno;
+    ::unlink(path.c_str());
+    if (!fine)
+        throw errno_error("give away the device node " + path, number);
+    return node;
+}
+
+OwnedFd open_exclusively(int node, int flags) {
+    // O_EXCL without O_CREAT, of a block device: EBUSY while it is in use (open(2)).
+    const auto path = "/proc/self/fd/" + std::to_string(node);
+    OwnedFd device(::open(path.c_str(), flags | O_EXCL | O_CLOEXEC));
+    if (device)
+        return device;
+    if (errno == EBUSY)
+        throw Error(ErrorCode::Busy, "the device is in use", "try again when it is not");
+    throw errno_error("open the device", errno)
+        .with_hint("is " + std::string(state_folder) + " on a filesystem that takes device nodes?");
+}
+
+void remove_left_nodes() {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(state_folder, ignored)) {
+        struct stat status{};
+        const auto path = entry.path().string();
+        if (entry.path().filename().string().starts_with(node_prefix) &&
+            ::lstat(path.c_str(), &status) == 0 && S_ISBLK(status.st_mode)) {
+            log::notice("removing the device node " + path + ", which was left");
+            ::unlink(path.c_str());
+        }
+    }
+}
+
+} // namespace banger::helper

@@ -1,0 +1,208 @@
+#include "helper/storage.hpp"
+
+#include "base/log.hpp"
+#include "bus/errors.hpp"
+#include "helper/block.hpp"
+#include "helper/network.hpp"
+
+#include <unistd.h>
+
+#include <array>
+
+namespace banger::helper {
+
+namespace {
+
+constexpr uint64_t sector = 512;
+
+Error failed(const std::string& what, const std::string& hint = {}) {
+    return {ErrorCode::FailedPrecondition, what, hint};
+}
+
+bool vmm_may_run(const VmRecord& record) {
+    return record.vmm && record.vmm->state != VmmState::Exited;
+}
+
+void check_header_of(int cow) {
+    std::array<char, 16> bytes{};
+    const auto n = ::pread(cow, bytes.data(), bytes.size(), 0);
+    if (n < 0)
+        throw_errno("read the cow");
+    check_cow_header({bytes.data(), static_cast<size_t>(n)});
+}
+
+/// Worker's work. When it throws, the loop devices go with the descriptors here.
+void make(Mapper& mapper, const std::string& name, int rootfs, uint64_t size, int cow, uint64_t cow_size) {
+    check_header_of(cow);
+    const auto origin = attach_loop(rootfs, size, true);
+    const auto store = attach_loop(cow, cow_size, false);
+    mapper.create(name, {size / sector, origin.device, store.device});
+}
+
+} // namespace
+
+std::string snapshot_name(uint32_t uid, const VmId& vm) {
+    return "banger-" + std::to_string(uid) + "-" + vm.str();
+}
+
+Storage::Storage(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper)
+    : ledger_(ledger)
+    , lanes_(lanes)
+    , workers_(workers)
+    , mapper_(mapper) {}
+
+/// What a CreateSnapshot needs from its begin to its end.
+struct Storage::CreateSteps {
+    install::Owner owner;
+    CreateSnapshot request;
+    Turn turn;
+    Done<std::string> done;
+    DiskFile rootfs, cow;
+    std::string name;
+};
+
+void Storage::perform(const Key& grant, CreateSnapshot request, const Done<std::string>& done) {
+    auto steps = std::make_shared<CreateSteps>(
+        CreateSteps{grant.owner(), std::move(request), nullptr, done, {}, {}, {}});
+    const auto uid = steps->owner.uid;
+    steps->name = snapshot_name(uid, steps->request.vm);
+    lanes_.enter(vm_lane(uid, steps->request.vm), [=, this, op = grant.op_id()](const Turn& turn) {
+        const OpScope scope(op);
+        steps->turn = turn;
+        workers_.run<Nothing>(
+            uid,
+            [this, steps] {
+                const auto& [owner, request, held, answer, rootfs, cow, name] = *steps;
+                steps->rootfs =
+                    check_disk_file(request.rootfs.get(), owner.uid, Access::Read, most_rootfs, "the rootfs");
+                steps->cow =
+                    check_disk_file(request.cow.get(), owner.uid, Access::ReadWrite, most_cow, "the cow");
+                mapper_.require();
+                return Nothing{};
+            },
+            [this, steps](Outcome<Nothing> outcome) {
+                guarded(steps->done, [&] {
+                    if (const auto* error = std::get_if<Error>(&outcome))
+                        throw Error(*error);
+                    checked(steps);
+                });
+                steps->turn.reset(); // the next step has its own
+            });
+    });
+}
+
+void Storage::checked(const std::shared_ptr<CreateSteps>& steps) {
+    const auto uid = steps->owner.uid;
+    const auto& vm = steps->request.vm;
+    const SnapshotRecord wanted{steps->rootfs.id, steps->cow.id, Step::Making};
+    const auto* known = ledger_.vm(uid, vm);
+    if (!known && ledger_.count_vms_of(uid) >= vms_per_owner)
+        throw failed("you have " + std::to_string(vms_per_owner) + " VMs, which is the limit");
+    const bool has_one = known && known->snapshot;
+    if (!has_one && ledger_.count_snapshots_of(uid) >= snapshots_per_owner)
+        throw failed("you have " + std::to_string(snapshots_per_owner) + " snapshots, which is the limit");
+    if (has_one && (known->snapshot->rootfs != wanted.rootfs || known->snapshot->cow != wanted.cow))
+        throw failed("the VM has a snapshot of other files", "remove it first");
+    if (wanted.rootfs == wanted.cow)
+        throw failed("rootfs and cow are the same file");
+    const auto* writer = ledger_.file_holder(wanted.cow);
+    const auto* written = ledger_.cow_holder(wanted.rootfs);
+    if ((writer && writer != known) || written)
+        throw Error(ErrorCode::Busy, "a file is in use by the snapshot of another VM",
+                    "give each VM a cow of its own");
+    if (!has_one)
+        write(uid, vm, wanted);
+    workers_.run<Nothing>(
+        uid,
+        [this, steps] {
+            if (!mapper_.find(steps->name))
+                make(mapper_, steps->name, steps->request.rootfs.get(), steps->rootfs.size,
+                     steps->request.cow.get(), steps->cow.size);
+            return Nothing{};
+        },
+        [this, steps, turn = steps->turn](const Outcome<Nothing>& outcome) {
+            guarded(steps->done, [&] { made(steps, outcome); });
+        });
+}
+
+void Storage::made(const std::shared_ptr<CreateSteps>& steps, const Outcome<Nothing>& outcome) {
+    const auto uid = steps->owner.uid;
+    const auto& vm = steps->request.vm;
+    if (const auto* error = std::get_if<Error>(&outcome)) {
+        write(uid, vm, std::nullopt); // all or nothing was made
+        throw Error(*error);
+    }
+    write(uid, vm, SnapshotRecord{steps->rootfs.id, steps->cow.id, Step::Made});
+    steps->done(steps->name);
+}
+
+void Storage::perform(const Key& grant, const RemoveSnapshot& request, const Done<Nothing>& done) {
+    lanes_.enter(
+        vm_lane(grant.owner().uid, request.vm), [=, this, uid = grant.owner().uid](const Turn& turn) {
+            guarded(done, [&] {
+                const auto* known = ledger_.vm(uid, request.vm);
+                if (!known || !known->snapshot)
+                    return done(Nothing{});
+                if (vmm_may_run(*known))
+                    throw failed("the VM's VMM is running", "kill it first");
+                remove_snapshot(*known, [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });
+            });
+        });
+}
+
+void Storage::remove_snapshot(const VmRecord& record, const Done<Nothing>& done) {
+    auto snapshot = *record.snapshot;
+    snapshot.step = Step::Removing;
+    write(record.uid, record.vm, snapshot);
+    workers_.run<Nothing>(
+        record.uid,
+        [this, name = snapshot_name(record.uid, record.vm)] {
+            mapper_.remove(name);
+            return Nothing{};
+        },
+        [this, uid = record.uid, vm = record.vm, done](Outcome<Nothing> outcome) {
+            guarded(done, [&] {
+                if (!std::holds_alternative<Error>(outcome))
+                    write(uid, vm, std::nullopt);
+                done(std::move(outcome));
+            });
+        });
+}
+
+/// Into the record as it is at this moment: VMMs that end change it at any time.
+void Storage::write(uint32_t uid, const VmId& vm, const std::optional<SnapshotRecord>& snapshot) {
+    const auto* known = ledger_.vm(uid, vm);
+    auto record = known ? *known : VmRecord{uid, vm, {}, {}, {}};
+    record.snapshot = snapshot;
+    ledger_.put(record);
+}
+
+void Storage::mend() {
+    remove_left_nodes();
+    for (const auto& record : ledger_.vms()) {
+        if (!record.snapshot || record.snapshot->step == Step::Made)
+            continue;
+        try {
+            log::notice("removing the half-made snapshot", {{"VM_ID", record.vm.str()}});
+            mapper_.remove(snapshot_name(record.uid, record.vm));
+            write(record.uid, record.vm, std::nullopt);
+        } catch (const std::exception& error) {
+            log::error("while mending: " + std::string(error.what()), {{"VM_ID", record.vm.str()}});
+        }
+    }
+    try {
+        const auto records = ledger_.vms();
+        for (const auto& name : mapper_.names()) {
+            if (std::any_of(records.begin(), records.end(), [&](const VmRecord& record) {
+                    return record.snapshot && snapshot_name(record.uid, record.vm) == name;
+                }))
+                continue;
+            log::warning("removing the snapshot " + name + ", which no record knows");
+            mapper_.remove(name);
+        }
+    } catch (const std::exception& error) {
+        log::error("while mending snapshots: " + std::string(error.what()));
+    }
+}
+
+} // namespace banger::helper

@@ -1,0 +1,200 @@
+"""Snapshots with the real device-mapper, by the helper in its hardened unit."""
+import pytest
+from banger_test import BusError
+
+UNIT = "banger-helper.service"
+VM, VM2 = "0123456789abcdef", "fedcba9876543210"
+NAME = f"banger-1001-{VM}"
+HOME = "/home/alice"
+FILES = [(f"{HOME}/rootfs", "r"), (f"{HOME}/cow", "rw")]
+
+
+@pytest.fixture(scope="module")
+def place(installed):
+    installed.run("mkdir -p tree/etc && echo guest > tree/etc/hostname && mke2fs -q -t ext4 -d tree rootfs 64M", user="alice", cwd=HOME)
+    yield installed
+
+
+@pytest.fixture
+def machine(place):
+    """A new cow; afterwards nothing is left."""
+    place.run("rm -f cow cow2 && truncate -s 80M cow && truncate -s 80M cow2", user="alice", cwd=HOME)
+    place.call("Machine", "List", "(a{sv})", [{}])
+    before = place.trace()
+    yield place
+    for vm in (VM, VM2):
+        place.call("Machine", "Cleanup", "(sa{sv})", [vm, {}])
+    place.until("test -z \"$(losetup -nO NAME)\"", "no loop device is left")
+    assert place.trace() == before
+    place.run("systemctl reset-failed")
+
+
+def create(machine, vm=VM, files=FILES, **more):
+    return machine.call("Storage", "CreateSnapshot", "(shha{sv})", [vm, 0, 1, {}], files=files, **more)[0]
+
+
+def storage(machine, member, vm=VM, options=None, **more):
+    return machine.call("Storage", member, "(sa{sv})", [vm, options or {}], **more)
+
+
+def read(machine, path):
+    return bytes(machine.call("Storage", "ReadImageFile", "(ssa{sv})", [VM, path, {}])[0])
+
+
+def write(machine, path, content):
+    machine.call("Storage", "WriteImageFiles", "(sa(sayuuu)a{sv})", [VM, [[path, content, 0o644, 0, 0]], {}])
+
+
+def refused(body):
+    with pytest.raises(BusError) as error:
+        body()
+    return error.value
+
+
+def loops(machine):
+    return machine.run("losetup -nO NAME,BACK-FILE,RO,AUTOCLEAR").stdout.splitlines()
+
+
+def mapped(machine):
+    return [line.split()[0] for line in machine.run("dmsetup ls").stdout.splitlines() if line.startswith("banger")]
+
+
+def kill_helper(machine):
+    machine.run(f"kill -KILL $(systemctl show -P MainPID {UNIT})")
+    machine.until(f"systemctl show -P ActiveState {UNIT} | grep -qx failed", "systemd has noticed")
+
+
+def test_a_disk_from_beginning_to_end(machine):
+    digest = machine.run(f"sha256sum {HOME}/rootfs").stdout
+    assert create(machine) == NAME == create(machine)
+    assert mapped(machine) == [NAME] and len(loops(machine)) == 2
+    assert sorted(line.split()[2:] for line in loops(machine)) == [["0", "1"], ["1", "1"]]
+    assert machine.run(f"stat -Lc '%U %a' /dev/mapper/{NAME}").stdout.split()[0] == "root"
+    assert machine.run(f"head -c1 /dev/mapper/{NAME}", user="alice", check=False).status != 0
+    storage(machine, "CheckSnapshot")
+    storage(machine, "CheckSnapshot", options={"force": ["b", True]})
+    assert read(machine, "/etc/hostname") == b"guest\n"
+    write(machine, "/etc/hostname", "other\n")
+    write(machine, "/etc/new", "x" * 100000)
+    storage(machine, "CheckSnapshot", options={"force": ["b", True]})
+    for _ in range(2):
+        storage(machine, "RemoveSnapshot")
+    assert mapped(machine) == []
+    machine.until("test -z \"$(losetup -nO NAME)\"", "no loop device is left")
+    # The same files are the same disk.
+    create(machine)
+    assert read(machine, "/etc/hostname") == b"other\n" and read(machine, "/etc/new") == b"x" * 100000
+    assert machine.run(f"sha256sum {HOME}/rootfs").stdout == digest
+    machine.call("Machine", "Cleanup", "(sa{sv})", [VM, {}])
+    assert mapped(machine) == []
+
+
+def test_what_is_refused(machine):
+    create(machine)
+    assert refused(lambda: create(machine, VM2)).name.endswith("Busy")  # the same cow
+    assert refused(lambda: create(machine, files=[FILES[0], (f"{HOME}/cow2", "rw")])).name.endswith("FailedPrecondition")
+    create(machine, VM2, [FILES[0], (f"{HOME}/cow2", "rw")])  # the same rootfs
+    assert len(loops(machine)) == 4
+    assert storage(machine, "RemoveSnapshot", user="bob") == []
+    assert refused(lambda: storage(machine, "CheckSnapshot", user="bob")).name.endswith("NotFound")
+    assert len(mapped(machine)) == 2
+    image = {"image": ["h", 0]}
+    assert refused(lambda: machine.call("Storage", "WriteImageFiles", "(sa(sayuuu)a{sv})", [VM2, [["/a", "x", 420, 0, 0]], image],
+                                        files=[(f"{HOME}/rootfs", "rw")])).name.endswith("Busy")
+
+
+def test_not_while_the_vmm_runs(machine):
+    create(machine)
+    machine.call("Machine", "Launch", "(sa{sv})", [VM, {"vmm": ["s", "null"]}])
+    for member in ("RemoveSnapshot", "CheckSnapshot"):
+        error = refused(lambda: storage(machine, member))
+        assert error.name.endswith("FailedPrecondition") and "running" in error.message
+    assert "running" in refused(lambda: read(machine, "/etc/hostname")).message
+    machine.call("Machine", "Kill", "(sa{sv})", [VM, {}])
+    storage(machine, "CheckSnapshot")
+
+
+def test_a_device_that_is_held_open(machine):
+    create(machine)
+    holder = machine.start(f"exec 3<>/dev/mapper/{NAME}; echo held > /run/held; sleep 60")
+    machine.until("test -e /run/held")
+    assert refused(lambda: storage(machine, "CheckSnapshot")).name.endswith("Busy")
+    assert refused(lambda: storage(machine, "RemoveSnapshot")).name.endswith("Busy")
+    assert mapped(machine) == [NAME]
+    machine.run("rm /run/held; fuser -k /dev/mapper/* || pkill -x sleep", check=False)
+    holder.wait(check=False)
+    storage(machine, "RemoveSnapshot")
+    assert mapped(machine) == []
+
+
+def test_files_that_change_below_it(machine):
+    """Truncated, refilled, removed: errors of reading and writing, no more."""
+    create(machine)
+    machine.run("truncate -s 1M cow; rm rootfs2; true", user="alice", cwd=HOME)
+    machine.run(f"dd if=/dev/zero of=/dev/mapper/{NAME} bs=1M count=32 conv=fsync", check=False)
+    machine.run("truncate -s 0 cow; echo hello > cow", user="alice", cwd=HOME)
+    assert refused(lambda: storage(machine, "CheckSnapshot", options={"force": ["b", True]}))
+    storage(machine, "RemoveSnapshot")
+    assert refused(lambda: create(machine)).name.endswith("FailedPrecondition")
+    machine.run("truncate -s 0 cow; truncate -s 80M cow", user="alice", cwd=HOME)
+    create(machine)
+    assert read(machine, "/etc/hostname") == b"guest\n"
+
+
+def test_a_cow_of_something_else(machine):
+    machine.run("head -c 1M /dev/urandom > cow", user="alice", cwd=HOME)
+    error = refused(lambda: create(machine))
+    assert error.name.endswith("FailedPrecondition") and "something else" in error.message
+    assert mapped(machine) == [] and loops(machine) == []
+
+
+def test_a_killed_helper_leaves_a_made_snapshot(machine):
+    create(machine)
+    kill_helper(machine)
+    assert mapped(machine) == [NAME]
+    assert read(machine, "/etc/hostname") == b"guest\n"
+
+
+@pytest.mark.parametrize("step", ["making", "removing"])
+def test_a_half_made_snapshot_goes(machine, step):
+    create(machine)
+    kill_helper(machine)
+    machine.run(f"sed -i 's/\"step\":\"made\"/\"step\":\"{step}\"/' /run/banger/ledger/1001-{VM}.json")
+    assert machine.call("Machine", "List", "(a{sv})", [{}]) == [[]]
+    assert mapped(machine) == []
+
+
+def test_a_device_that_no_record_knows_goes(machine):
+    create(machine)
+    kill_helper(machine)
+    machine.run(f"rm /run/banger/ledger/1001-{VM}.json")
+    machine.run("dmsetup create banger-1001-alien --table '0 8 zero'")  # of that name, and not banger's
+    try:
+        machine.call("Machine", "List", "(a{sv})", [{}])
+        assert mapped(machine) == ["banger-1001-alien"]
+    finally:
+        machine.run("dmsetup remove banger-1001-alien")
+
+
+def test_helpers_killed_at_any_moment_leave_nothing_half_done(machine):
+    """The call is cut off after a time that differs; the next helper mends, and the next call gets through."""
+    for delay in (0, 5, 10, 15, 20, 30, 40, 60, 90, 130):
+        machine.call("Machine", "List", "(a{sv})", [{}])
+        machine.run(f"kill -0 $(systemctl show -P MainPID {UNIT})")
+        call = machine.start(["bash", "-c", f"exec 3<{HOME}/rootfs 4<>{HOME}/cow; busctl call org.banger.Helper1 /org/banger/Helper1 "
+                              f"org.banger.Helper1.Storage CreateSnapshot 'shha{{sv}}' {VM} 3 4 0"], user="alice")
+        machine.run(f"until [ -e /run/banger/ledger/1001-{VM}.json ]; do :; done; sleep 0.{delay:03}; "
+                    f"kill -KILL $(systemctl show -P MainPID {UNIT})", check=False, timeout=60)
+        call.wait(check=False)
+        machine.until(f"systemctl show -P ActiveState {UNIT} | grep -qx failed", "systemd has noticed")
+        known = machine.call("Machine", "List", "(a{sv})", [{}])[0]
+        assert mapped(machine) == ([NAME] if known else [])
+        create(machine)
+        storage(machine, "RemoveSnapshot")
+        machine.run("systemctl reset-failed")
+
+
+def test_the_installation_goes_with_its_snapshots(machine):
+    create(machine)
+    machine.run(f"systemctl stop {UNIT} && banger helper --remove-all")
+    assert mapped(machine) == []

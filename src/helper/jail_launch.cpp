@@ -99,8 +99,10 @@ void JailLaunch::take_main(int pid) {
         !is_ours(pid))
         return wait_for_failure();
     events_.known(main_);
-    write_all(block_.get(), "g", "the jail's release");
+    const bool released = ::write(block_.get(), "g", 1) == 1;
     block_.reset();
+    if (!released)
+        return wait_for_failure(); // it has ended meanwhile; its own words say why
     tick_ = Timer(look_again, [this] { return guarded([this] { return look(); }); });
 }
 

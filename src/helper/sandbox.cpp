@@ -31,17 +31,21 @@ constexpr uint32_t architecture = AUDIT_ARCH_AARCH64;
 /// Nothing here takes a name, makes a descriptor or reaches another process. fcntl and ioctl are asked by
 /// libext2fs what the image is.
 constexpr std::array allowed{
-    SYS_read,       SYS_write,          SYS_pread64,      SYS_pwrite64,    SYS_readv,         SYS_writev,
-    SYS_preadv,     SYS_pwritev,        SYS_lseek,        SYS_fstat,       SYS_fsync,         SYS_fdatasync,
-    SYS_fcntl,      SYS_ioctl,          SYS_fadvise64,    SYS_brk,         SYS_mmap,          SYS_munmap,
-    SYS_mremap,     SYS_madvise,        SYS_futex,        SYS_getrandom,   SYS_close,         SYS_exit,
-    SYS_exit_group, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sched_yield, SYS_clock_gettime, SYS_uname,
-    SYS_gettid,     SYS_getpid,         SYS_getuid,       SYS_geteuid,     SYS_getgid,        SYS_getegid,
+    SYS_read,         SYS_write,          SYS_pread64,      SYS_pwrite64,    SYS_readv,         SYS_writev,
+    SYS_preadv,       SYS_pwritev,        SYS_lseek,        SYS_fstat,       SYS_fsync,         SYS_fdatasync,
+    SYS_fcntl,        SYS_ioctl,          SYS_fadvise64,    SYS_brk,         SYS_mmap,          SYS_munmap,
+    SYS_mremap,       SYS_madvise,        SYS_futex,        SYS_getrandom,   SYS_close,         SYS_exit,
+    SYS_exit_group,   SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sched_yield, SYS_clock_gettime, SYS_uname,
+    SYS_gettid,       SYS_getpid,         SYS_getuid,       SYS_geteuid,     SYS_getgid,        SYS_getegid,
+    SYS_gettimeofday, // system calls where the clock has no vDSO (vdso(7))
+#if defined(SYS_time)
+    SYS_time,
+#endif
 #if defined(SYS_newfstatat)
     SYS_newfstatat, // glibc's fstat()
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    SYS_mprotect,   SYS_sigaltstack,    SYS_rt_sigaction,
+    SYS_mprotect,     SYS_sigaltstack,    SYS_rt_sigaction,
 #endif
 };
 

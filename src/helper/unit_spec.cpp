@@ -3,6 +3,7 @@
 #include "helper/vm_unit.hpp"
 
 #include <sched.h>
+#include <sys/sysmacros.h>
 
 #include <utility>
 
@@ -74,7 +75,7 @@ void add_limits(Properties& properties, const UnitSpec& spec) {
 /// What is taken away leaves bubblewrap its namespaces: not ProtectHostname= (the jail has a host name of its
 /// own), nor ProtectKernelTunables= (it switches further user namespaces off by a file below /proc/sys), nor
 /// ProtectHome= (an owner's disks are there), nor MemoryDenyWriteExecute= (QEMU translates code).
-void add_confinement(Properties& properties) {
+void add_confinement(Properties& properties, const UnitSpec& spec) {
     constexpr uint64_t namespaces =
         CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     using Device = sdbus::Struct<std::string, std::string>;
@@ -92,8 +93,12 @@ void add_confinement(Properties& properties) {
                                                "@raw-io", "@reboot", "@swap"}});
     properties.add("SystemCallErrorNumber", int32_t{1}); // EPERM
     properties.add("DevicePolicy", "closed");
-    properties.add("DeviceAllow",
-                   std::vector<Device>{Device{"/dev/kvm", "rw"}, Device{"/dev/vhost-vsock", "rw"}});
+    std::vector<Device> devices{Device{"/dev/kvm", "rw"}, Device{"/dev/vhost-vsock", "rw"}};
+    if (spec.root_device != 0) // systemd takes the numbers from such a path, and needs no node there
+        devices.push_back(Device{"/dev/block/" + std::to_string(gnu_dev_major(spec.root_device)) + ":" +
+                                     std::to_string(gnu_dev_minor(spec.root_device)),
+                                 "rw"});
+    properties.add("DeviceAllow", devices);
     properties.add("UMask", uint32_t{0077});
 }
 
@@ -107,7 +112,7 @@ UnitProperties unit_properties(const UnitSpec& spec) {
     Properties properties;
     add_program(properties, spec);
     add_limits(properties, spec);
-    add_confinement(properties);
+    add_confinement(properties, spec);
     return properties.take();
 }
 

@@ -3,6 +3,8 @@
 
 #include "bus/compat.hpp"
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@ struct UnitSpec {
     std::string vm;
     uint32_t vcpus = 1;
     uint32_t memory_mib = 0; ///< the guest's
+    dev_t root_device = 0;   ///< the one disk that it may open; 0: none
     std::string op_id;       ///< may be empty
 };
 

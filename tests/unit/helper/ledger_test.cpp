@@ -139,6 +139,7 @@ TEST_CASE("the ledger keeps what was put, for the next one to read") {
     record.jail.reset();
     record.vmm.reset();
     record.nat.reset();
+    record.snapshot.reset();
     ledger.put(record);
     CHECK(folder.files() == std::vector<std::string>{"bridge-br-fc-3e8.json"});
     CHECK(ledger.vms_of(1000).empty());

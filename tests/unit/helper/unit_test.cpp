@@ -8,6 +8,7 @@
 #include "jail/talk.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/sysmacros.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ namespace {
 const VmId vm = VmId::parse("abcdef012345");
 
 UnitSpec example() {
-    return {"/usr/libexec/banger/banger-jail", "alice", 1001, 1002, "abcdef012345", 2, 512,
+    return {"/usr/libexec/banger/banger-jail", "alice", 1001, 1002, "abcdef012345", 2, 512, makedev(254, 7),
             "0123456789abcdef0123456789abcdef"};
 }
 
@@ -102,7 +103,8 @@ TEST_CASE("a unit's properties: nothing that a jail does not need") {
     CHECK(property<std::string>(properties, "DevicePolicy") == "closed");
     using Device = sdbus::Struct<std::string, std::string>;
     CHECK(property<std::vector<Device>>(properties, "DeviceAllow") ==
-          std::vector<Device>{Device{"/dev/kvm", "rw"}, Device{"/dev/vhost-vsock", "rw"}});
+          std::vector<Device>{Device{"/dev/kvm", "rw"}, Device{"/dev/vhost-vsock", "rw"},
+                              Device{"/dev/block/254:7", "rw"}});
     CHECK((property<uint64_t>(properties, "RestrictNamespaces") & uint64_t{0x20000000}) == 0); // CLONE_NEWPID
 }
 

@@ -17,7 +17,6 @@ struct UnitSpec {
     std::string vm;
     uint32_t vcpus = 1;
     uint32_t memory_mib = 0; ///< the guest's
-    std::string op_id;       ///< may be empty
 };
 
 using UnitProperty = sdbus::Struct<std::string, sdbus::Variant>;

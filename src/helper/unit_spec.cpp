@@ -33,11 +33,6 @@ private:
     UnitProperties list_;
 };
 
-std::vector<uint8_t> field(const char* name, const std::string& value) {
-    const auto text = std::string(name) + "=" + value;
-    return {text.begin(), text.end()};
-}
-
 void add_program(Properties& properties, const UnitSpec& spec) {
     using Command = sdbus::Struct<std::string, std::vector<std::string>, bool>;
     properties.add("Description", "banger: VM " + spec.vm + " of " + spec.owner);
@@ -53,11 +48,8 @@ void add_program(Properties& properties, const UnitSpec& spec) {
     properties.add("KillMode", "control-group");
     properties.add("TimeoutStopUSec", 10 * second_us);
     properties.add("SyslogIdentifier", "banger-vm");
-    std::vector<std::vector<uint8_t>> fields{field("VM_ID", spec.vm),
-                                             field("OWNER_UID", std::to_string(spec.uid))};
-    if (!spec.op_id.empty())
-        fields.push_back(field("OP_ID", spec.op_id));
-    properties.add("LogExtraFields", fields);
+    // Not LogExtraFields=: systemd 252 leaves a file in /run/systemd/units behind for each unit that had
+    // them.
 }
 
 void add_limits(Properties& properties, const UnitSpec& spec) {

@@ -20,7 +20,6 @@ struct UnitSpec {
     uint32_t vcpus = 1;
     uint32_t memory_mib = 0; ///< the guest's
     dev_t root_device = 0;   ///< the one disk that it may open; 0: none
-    std::string op_id;       ///< may be empty
 };
 
 using UnitProperty = sdbus::Struct<std::string, sdbus::Variant>;

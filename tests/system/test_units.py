@@ -68,7 +68,6 @@ def test_units_name_manuals_that_are_there(installed):
 
 
 @pytest.mark.parametrize("unit", sorted(EXPOSURE))
-@pytest.mark.xfail(reason="the units are not hardened yet")
 def test_units_are_confined(installed, unit):
     told = installed.run(["systemd-analyze", "--offline=yes", "security", "--no-pager", unit], timeout=120).stdout
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)

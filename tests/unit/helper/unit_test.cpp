@@ -20,8 +20,7 @@ namespace {
 const VmId vm = VmId::parse("abcdef012345");
 
 UnitSpec example() {
-    return {"/usr/libexec/banger/banger-jail", "alice", 1001, 1002, "abcdef012345", 2, 512, makedev(254, 7),
-            "0123456789abcdef0123456789abcdef"};
+    return {"/usr/libexec/banger/banger-jail", "alice", 1001, 1002, "abcdef012345", 2, 512, makedev(254, 7)};
 }
 
 template <class T>
@@ -79,10 +78,6 @@ TEST_CASE("a unit's properties: who and where") {
     const auto start = property<std::vector<Command>>(properties, "ExecStart");
     REQUIRE(start.size() == 1);
     CHECK(std::get<0>(start[0]) == "/usr/libexec/banger/banger-jail");
-    const auto fields = property<std::vector<std::vector<uint8_t>>>(properties, "LogExtraFields");
-    REQUIRE(fields.size() == 3);
-    CHECK(std::string(fields[0].begin(), fields[0].end()) == "VM_ID=abcdef012345");
-    CHECK(std::string(fields[2].begin(), fields[2].end()) == "OP_ID=0123456789abcdef0123456789abcdef");
 }
 
 TEST_CASE("a unit's properties: limits") {

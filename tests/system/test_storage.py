@@ -1,6 +1,9 @@
 """Snapshots with the real device-mapper, by the helper in its hardened unit."""
+import json
+
 import pytest
-from banger_test import BusError
+from banger_test import HELPER, HELPER_PATH, BusError
+from root import TOP
 
 UNIT = "banger-helper.service"
 VM, VM2 = "0123456789abcdef", "fedcba9876543210"
@@ -31,6 +34,14 @@ def machine(place):
 
 def create(machine, vm=VM, files=FILES, **more):
     return machine.call("Storage", "CreateSnapshot", "(shha{sv})", [vm, 0, 1, {}], files=files, **more)[0]
+
+
+def start_create(machine):
+    """The same call, under way."""
+    request = {"bus": "system", "destination": HELPER, "path": HELPER_PATH, "interface": f"{HELPER}.Storage",
+               "member": "CreateSnapshot", "signature": "(shha{sv})", "arguments": [VM, 0, 1, {}], "files": FILES}
+    script = (TOP / "tests" / "lib" / "bus_call.py").read_text(encoding="utf-8")
+    return machine.start(["python3", "-I", "-c", script], user="alice", input=json.dumps(request))
 
 
 def storage(machine, member, vm=VM, options=None, **more):
@@ -201,8 +212,7 @@ def test_helpers_killed_at_any_moment_leave_nothing_half_done(machine):
     for delay in (0, 5, 10, 15, 20, 30, 40, 60, 90, 130):
         machine.call("Machine", "List", "(a{sv})", [{}])
         machine.run(f"kill -0 $(systemctl show -P MainPID {UNIT})")
-        call = machine.start(["bash", "-c", f"exec 3<{HOME}/rootfs 4<>{HOME}/cow; busctl call org.banger.Helper1 /org/banger/Helper1 "
-                              f"org.banger.Helper1.Storage CreateSnapshot 'shha{{sv}}' {VM} 3 4 0"], user="alice")
+        call = start_create(machine)
         machine.run(f"until [ -e /run/banger/ledger/1001-{VM}.json ]; do :; done; sleep 0.{delay:03}; "
                     f"kill -KILL $(systemctl show -P MainPID {UNIT})", check=False, timeout=60)
         call.wait(check=False)

@@ -84,7 +84,7 @@ public:
         log::debug("ready");
         gate_.on_caller_gone([this](const std::string& sender) { waits_.caller_gone(sender); });
         gate_.on_quiet([this] { arm(); });
-        loop_.on_terminate([this] { loop_.quit(); });
+        loop_.on_terminate([this] { terminate(); });
         arm();
         loop_.run();
     }
@@ -105,8 +105,9 @@ private:
     /// Gives the name back first. What was sent to it before is then in this connection's queue, and is
     /// served; what is sent later makes the bus start another helper, which waits for this one's lock.
     void leave() noexcept {
+        is_leaving_ = true;
         try {
-            connection_->releaseName(bus::ServiceName(bus::helper_service));
+            release_name();
             while (bus::process_one(*connection_)) {
             }
         } catch (const std::exception& error) {
@@ -119,6 +120,22 @@ private:
             loop_.quit();
             return false;
         });
+    }
+
+    /// systemd sends SIGTERM to a service that gives its name back (systemd.service(5), Type=dbus). It may come
+    /// before the bus's answer, which is then not waited for.
+    void release_name() {
+        try {
+            connection_->releaseName(bus::ServiceName(bus::helper_service));
+        } catch (const sdbus::Error& error) {
+            if (bus::text_of(error.getName()) != "System.Error.EINTR")
+                throw;
+        }
+    }
+    /// Who leaves already, ends when the late-comers are served, and no sooner.
+    void terminate() {
+        if (!is_leaving_)
+            loop_.quit();
     }
 
     Loop loop_;
@@ -143,6 +160,7 @@ private:
     std::chrono::milliseconds idle_after_;
     Timer idle_;
     Timer leaving_;
+    bool is_leaving_ = false;
 };
 
 /// The parts that mend, without bus and gate.

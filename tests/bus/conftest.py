@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 import banger_test  # noqa: E402
+import helper_parts  # noqa: E402
 
 
 def pytest_sessionstart():
@@ -34,3 +35,17 @@ def unstarted():
         raise
     finally:
         made.close()
+
+
+@pytest.fixture(scope="module")
+def place():
+    """For the tests of the root helper: one instance for all of a file. A file that wants another has a fixture of that name."""
+    with banger_test.Instance(environment={"BANGER_IDLE_SECONDS": "600"}) as started:
+        yield helper_parts.World(started)
+
+
+@pytest.fixture
+def world(place):
+    """The same for one test, after which nothing may be left."""
+    yield place
+    place.check()

@@ -4,9 +4,8 @@ import json
 import pathlib
 import threading
 
-import pytest
-from banger_test import Instance
-from helper_parts import BRIDGE, NETWORK, NULL, SIGNATURES, VM, VM2, World, error_of
+
+from helper_parts import BRIDGE, NETWORK, NULL, SIGNATURES, VM, VM2, error_of
 
 FUZZ = pathlib.Path(__file__).resolve().parents[1] / "lib" / "bus_fuzz.py"
 REFUSALS = {error_of(name) for name in ("InvalidArgument", "NotFound", "FailedPrecondition", "NotAuthorized", "Busy", "Unavailable",
@@ -14,18 +13,6 @@ REFUSALS = {error_of(name) for name in ("InvalidArgument", "NotFound", "FailedPr
 # The bus library's own, for what is not of the method's types, or has too few descriptors.
 OF_THE_BUS = {"org.freedesktop.DBus.Error.InvalidArgs", "org.freedesktop.DBus.Error.UnknownMethod",
               "org.freedesktop.DBus.Error.InvalidSignature", "org.freedesktop.DBus.Error.InconsistentMessage"}
-
-
-@pytest.fixture(scope="module")
-def place():
-    with Instance(environment={"BANGER_IDLE_SECONDS": "600"}) as instance:
-        yield World(instance)
-
-
-@pytest.fixture
-def world(place):
-    yield place
-    place.check()
 
 
 def fuzz(world, user, seed, calls, network):

@@ -1,5 +1,4 @@
 """The helper's gates: each is passed, and each stops."""
-import json
 import threading
 
 import pytest
@@ -7,18 +6,6 @@ from banger_test import HELPER, HELPER_PATH, BusError, Instance, until
 from helper_parts import (BRIDGE, CHALLENGE, NETWORK, NULL, ORDINARY, SIGNATURES, VM, World, error_of, polkit_stand_in, timed)
 
 RULE = "/etc/polkit-1/rules.d/10-test.rules"
-
-
-@pytest.fixture(scope="module")
-def place():
-    with Instance(environment={"BANGER_IDLE_SECONDS": "600"}) as instance:
-        yield World(instance)
-
-
-@pytest.fixture
-def world(place):
-    yield place
-    place.check()
 
 
 @pytest.fixture(scope="module")

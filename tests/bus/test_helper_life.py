@@ -5,22 +5,10 @@ import threading
 import time
 
 import pytest
-from banger_test import BusError, Instance, run, until
-from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, World, error_of
+from banger_test import BusError, Instance, until
+from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, World
 
 LEDGER = "/run/banger/ledger"
-
-
-@pytest.fixture(scope="module")
-def place():
-    with Instance(environment={"BANGER_IDLE_SECONDS": "600"}) as instance:
-        yield World(instance)
-
-
-@pytest.fixture
-def world(place):
-    yield place
-    place.check()
 
 
 def test_it_takes_no_arguments_and_no_other_user(world):

@@ -19,12 +19,6 @@ def place():
         yield world
 
 
-@pytest.fixture
-def world(place):
-    yield place
-    place.check()
-
-
 def home(name):
     return f"/home/banger-owner/{name}"
 

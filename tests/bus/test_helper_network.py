@@ -2,20 +2,8 @@
 import json
 
 import pytest
-from banger_test import Instance
-from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, World, error_of
 
-
-@pytest.fixture(scope="module")
-def place():
-    with Instance(environment={"BANGER_IDLE_SECONDS": "600"}) as instance:
-        yield World(instance)
-
-
-@pytest.fixture
-def world(place):
-    yield place
-    place.check()
+from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, error_of
 
 
 def link(world, name):

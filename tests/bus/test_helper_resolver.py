@@ -3,8 +3,8 @@ import contextlib
 import json
 
 import pytest
-from banger_test import Instance, until
-from helper_parts import BRIDGE, NETWORK, World, error_of, timed
+from banger_test import until
+from helper_parts import BRIDGE, NETWORK, error_of, timed
 
 HOST = NETWORK.split("/")[0]
 
@@ -65,18 +65,6 @@ def resolved_stand_in(world):
         process.terminate()
         process.wait(timeout=30)
         until(lambda: not there(), "the stand-in has left")
-
-
-@pytest.fixture(scope="module")
-def place():
-    with Instance(environment={"BANGER_IDLE_SECONDS": "600"}) as instance:
-        yield World(instance)
-
-
-@pytest.fixture
-def world(place):
-    yield place
-    place.check()
 
 
 @pytest.fixture

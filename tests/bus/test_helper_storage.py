@@ -24,12 +24,6 @@ def place():
 
 
 @pytest.fixture
-def world(place):
-    yield place
-    place.check()
-
-
-@pytest.fixture
 def image(world):
     world.owner("cd; cp --sparse=always image.good image")
     return f"{HOME}/image"

@@ -16,12 +16,6 @@ def place():
         yield World(instance)
 
 
-@pytest.fixture
-def world(place):
-    yield place
-    place.check()
-
-
 def waiter(world):
     return world.instance.popen("/usr/bin/python3", "-I", "-c", WAIT)
 

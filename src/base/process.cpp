@@ -22,6 +22,7 @@ namespace banger {
 namespace {
 
 constexpr size_t kept_errors = 8192;
+constexpr int exec_patience_ms = 30'000;
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
     std::vector<char*> result;
@@ -70,19 +71,24 @@ struct Launchpad {
             ::signal(number, SIG_DFL);
     }
 
-    /// Waits for the parent's byte; exits when the parent is gone. Until exec the child has copies of all
-    /// that the parent has open, the gate's writing end among them: with that, the end of file would never
-    /// come.
-    void pass_gate() const {
-        unsigned from = 3;
+    /// Until exec the child would have copies of all that the parent has open: the writing end of its own gate,
+    /// whose end of file would then never come, and locks and files that whoever may signal or trace the child
+    /// from become_user() on has no business with.
+    void close_the_rest() const {
+        unsigned next = 3;
         for (const int fd : needed) {
-            if (fd < static_cast<int>(from))
+            const auto kept = static_cast<unsigned>(fd);
+            if (fd < 0 || kept < next)
                 continue;
-            if (static_cast<unsigned>(fd) > from)
-                ::syscall(SYS_close_range, from, static_cast<unsigned>(fd) - 1, 0);
-            from = static_cast<unsigned>(fd) + 1;
+            if (kept > next)
+                ::syscall(SYS_close_range, next, kept - 1, 0);
+            next = kept + 1;
         }
-        ::syscall(SYS_close_range, from, ~0U, 0);
+        ::syscall(SYS_close_range, next, ~0U, 0);
+    }
+
+    /// Waits for the parent's byte; exits when the parent is gone.
+    void pass_gate() const {
         char byte;
         if (::read(spec.go_fd, &byte, 1) != 1)
             ::_exit(127);
@@ -100,19 +106,6 @@ struct Launchpad {
         for (int target = 0; target < 3; ++target)
             if (::dup2(from[static_cast<size_t>(target)], target) < 0)
                 fail();
-    }
-
-    void close_the_rest() const {
-        unsigned next = 3;
-        for (const int fd : needed) {
-            const auto kept = static_cast<unsigned>(fd);
-            if (fd < 0 || kept < next)
-                continue;
-            if (kept > next)
-                ::syscall(SYS_close_range, next, kept - 1, 0);
-            next = kept + 1;
-        }
-        ::syscall(SYS_close_range, next, ~0U, 0);
     }
 
     void keep_inherited() const {
@@ -145,6 +138,7 @@ struct Launchpad {
         reset_signals();
         if (spec.new_session)
             ::setsid();
+        close_the_rest();
         if (spec.go_fd >= 0)
             pass_gate();
         place_standard_fds();
@@ -229,6 +223,12 @@ Child spawn(const ProcessSpec& spec) {
     Child child{pid, open_pidfd(pid)};
     if (spec.go_fd >= 0)
         return child;
+    // The child's new user may stop it before it has executed anything.
+    if (!wait_readable(report_read.get(), exec_patience_ms)) {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+        throw Error(ErrorCode::Timeout, "run " + spec.program + ": it did not start in time");
+    }
     int error_number = 0;
     if (::read(report_read.get(), &error_number, sizeof error_number) == sizeof error_number) {
         ::waitpid(pid, nullptr, 0);

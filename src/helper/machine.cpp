@@ -17,6 +17,7 @@ namespace banger::helper {
 namespace {
 
 constexpr std::chrono::seconds kill_patience{10};
+constexpr std::chrono::seconds mending_patience{20};
 
 std::string api_socket_of(const VmRecord& record) {
     return jail_run_path(jail_name(record.uid, record.vm)) + "/api.sock";
@@ -260,6 +261,7 @@ void Machine::ended(const VmKey& key) {
 }
 
 void Machine::mend() {
+    mend_until_ = std::chrono::steady_clock::now() + mending_patience;
     for (const auto& record : ledger_.vms())
         mend_one(record.vm.str(), [&] { mend_vm(record); });
     for (const auto& unit : vm_units())
@@ -276,6 +278,15 @@ void Machine::mend_one(const std::string& name, Body body) noexcept {
     } catch (const std::exception& error) {
         log::error("while mending " + name + ": " + error.what());
     }
+}
+
+/// Mending keeps all owners waiting, and what an owner keeps filling takes long to remove. What is left over is
+/// found again by the next start, or by its owner's Cleanup.
+bool Machine::may_mend(const std::string& name) const {
+    if (std::chrono::steady_clock::now() < mend_until_)
+        return true;
+    log::error("not mending " + name + ": the rest took too long");
+    return false;
 }
 
 /// A unit that no record knows: of a start that was cut off before anything could be written down.
@@ -298,7 +309,7 @@ void Machine::mend_folder(const std::string& name) {
                            {},
                            {}};
     const auto* known = ledger_.vm(nothing.uid, nothing.vm);
-    if (known && known->jail)
+    if ((known && known->jail) || !may_mend(name))
         return;
     log::warning("removing the jail " + name + ", which no record knows");
     launcher_->sweep()(nothing);
@@ -310,7 +321,7 @@ void Machine::mend_vm(VmRecord record) {
         watch(record);
     const bool half_started = record.vmm && record.vmm->state == VmmState::Launching;
     const bool half_made = record.jail && *record.jail != Step::Made;
-    if (!half_started && !half_made)
+    if ((!half_started && !half_made) || !may_mend(record.vm.str()))
         return;
     log::notice("removing a half-made jail", {{"VM_ID", record.vm.str()}});
     if (!half_started)

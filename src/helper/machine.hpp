@@ -6,6 +6,7 @@
 #include "helper/network.hpp"
 #include "helper/storage.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -80,6 +81,7 @@ private:
     void mend_vm(VmRecord record);
     void mend_unit(const std::string& unit);
     void mend_folder(const std::string& name);
+    bool may_mend(const std::string& name) const;
     template <class Body>
     static void mend_one(const std::string& name, Body body) noexcept;
 
@@ -90,6 +92,7 @@ private:
     Storage& storage_;
     std::unique_ptr<Launcher> launcher_;
     std::map<VmKey, Watched> watched_;
+    std::chrono::steady_clock::time_point mend_until_{};
 };
 
 } // namespace banger::helper

@@ -51,7 +51,8 @@ std::string run_image_child(int image, const install::Owner& owner, const ImageR
     if (result.status != 0)
         throw Error(ErrorCode::FailedPrecondition,
                     "the reader of the image ended with status " + std::to_string(result.status),
-                    "the filesystem is damaged, or made to do harm: check it, or begin with a new one");
+                    "the filesystem is damaged, or made to do harm: check it, or begin with a new one")
+            .with_details(result.errors.substr(0, 2048));
     return parse_image_answer(result.output);
 }
 

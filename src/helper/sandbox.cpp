@@ -46,6 +46,7 @@ constexpr std::array allowed{
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     SYS_mprotect,     SYS_sigaltstack,    SYS_rt_sigaction,
+    SYS_pipe2, // by which UBSan finds out whether memory may be read
 #endif
 };
 
@@ -90,10 +91,10 @@ void confine(int file) {
     if (S_ISREG(status.st_mode))
         limit(RLIMIT_FSIZE, static_cast<rlim_t>(status.st_size));
     limit(RLIMIT_CPU, 30);
-    limit(RLIMIT_NOFILE, 0);
     limit(RLIMIT_NPROC, 0);
     limit(RLIMIT_CORE, 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    limit(RLIMIT_NOFILE, 0);
     limit(RLIMIT_AS, rlim_t{512} << 20); // a sanitizer's shadow is larger
 #endif
     if (::prctl(PR_SET_DUMPABLE, 0) < 0) // not to be traced by the owner's other processes either

@@ -99,14 +99,6 @@ OwnedFd open_exclusively(int node, int flags) {
         .with_hint("is " + std::string(state_folder) + " on a filesystem that takes device nodes?");
 }
 
-std::string make_jail_node(const std::string& name, dev_t device, unsigned uid, unsigned gid) {
-    const auto path = std::string(jails_folder) + "/" + name + "/root";
-    if (::mknod(path.c_str(), S_IFBLK, device) < 0 || ::lchown(path.c_str(), uid, gid) < 0 ||
-        ::chmod(path.c_str(), 0600) < 0)
-        throw_errno("make " + path);
-    return path;
-}
-
 void remove_left_nodes() {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(state_folder, ignored)) {

@@ -51,8 +51,6 @@ void add_files(Command& command, const JailSpec& spec) {
         command.add_fd("--ro-bind-fd", spec.initrd_fd, {"/initrd"});
     for (const auto& drive : spec.drives)
         command.add_fd(drive.read_only ? "--ro-bind-fd" : "--bind-fd", drive.fd, {"/drives/" + drive.name});
-    if (!spec.root_node.empty())
-        command.add({"--dev-bind", spec.root_node, "/drives/root"});
     command.add_fd("--bind-fd", spec.run_fd, {"/run"});
     command.add({"--remount-ro", "/", "--chdir", "/"});
 }

@@ -6,8 +6,6 @@
 #include "base/process.hpp"
 #include "helper/requests.hpp"
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -43,9 +41,7 @@ struct JailSpec {
         int fd;
     };
     std::vector<DriveFd> drives;
-    std::string root_node; ///< make_jail_node()'s, seen as /drives/root; empty: none
-    dev_t root_device = 0; ///< what that node is of
-    std::string tap;       ///< empty: none
+    std::string tap; ///< empty: none
     int tap_fd = -1;
     int output_fd = -1; ///< standard output and error
     bool null = false;
@@ -65,9 +61,6 @@ ProcessSpec jail_command(const JailSpec& spec);
 /// A jail's folder, made anew: root's, 0711; in it `run`, the owner's, 0700. Returns `run` opened with
 /// O_PATH.
 OwnedFd make_jail_folder(const std::string& name, unsigned uid, unsigned gid);
-/// A node of that block device which the owner may open, in the jail's folder: only root can put another in
-/// its place, so its path is safe to bind. Returns the path.
-std::string make_jail_node(const std::string& name, dev_t device, unsigned uid, unsigned gid);
 /// Removes it, with all that the owner put there: below the folder only, following no symlink, entering no
 /// mount, whatever the owner does meanwhile. FailedPrecondition when the folder itself is a symlink or holds
 /// a mount; Busy when the owner refills it for more than ten seconds. Nothing there: nothing done. Blocks.

@@ -114,8 +114,6 @@ void Machine::launch(const install::Owner& owner, Launch request, const Turn& tu
         throw Error(ErrorCode::FailedPrecondition, "the VM's VMM is running already", "kill it first");
     if (request.tap && (!record.tap || record.tap->step != Step::Made))
         throw Error(ErrorCode::FailedPrecondition, "the VM has no tap", "create the tap first");
-    if (request.snapshot)
-        storage_.device_of(record); // refused before anything is done
     record.vmm.reset();
     record.jail = Step::Making;
     ledger_.put(record);
@@ -164,10 +162,6 @@ void Machine::start(const std::shared_ptr<LaunchSteps>& steps) {
     if (tap) {
         spec.tap = record.tap->name.str();
         spec.tap_fd = tap.get();
-    }
-    if (request.snapshot) {
-        spec.root_device = storage_.device_of(record);
-        spec.root_node = make_jail_node(spec.name, spec.root_device, spec.uid, spec.gid);
     }
     spec.output_fd = request.console ? request.console.get() : output.get();
     spec.null = request.kind == VmmKind::Null;

@@ -126,12 +126,8 @@ Launch parse_launch(std::string_view vm, bus::Options& options) {
                    options.take_fd("console"),
                    options.take_number("vcpus", 1, 1, most_vcpus),
                    options.take_number("memory-mib", least_memory_mib, least_memory_mib, host_memory_mib()),
-                   options.take_or<std::string>("null-mode", ""),
-                   options.take_or("snapshot", false)};
+                   options.take_or<std::string>("null-mode", "")};
     options.finish();
-    for (const auto& drive : request.drives)
-        if (request.snapshot && drive.name.str() == "root")
-            refuse("two drives are called root");
     if (request.kind != VmmKind::Null && (!request.kernel || !request.initrd))
         refuse("a VMM needs the options kernel and initrd");
     if (request.kind != VmmKind::Null && !request.null_mode.empty())

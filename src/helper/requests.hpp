@@ -106,7 +106,6 @@ struct Launch {
     uint32_t vcpus = 1;
     uint32_t memory_mib = 16;
     std::string null_mode;
-    bool snapshot = false; ///< the VM's snapshot is the drive `root`
     Subject subject() const { return {vm, {}}; }
 };
 struct Inspect {

@@ -169,17 +169,6 @@ void Storage::remove_snapshot(const VmRecord& record, const Done<Nothing>& done)
         });
 }
 
-dev_t Storage::device_of(const VmRecord& record) {
-    if (!record.snapshot || record.snapshot->step != Step::Made)
-        throw failed("the VM has no snapshot", "create the snapshot first");
-    const auto name = snapshot_name(record.uid, record.vm);
-    const auto found = mapper_.find(name);
-    if (!found)
-        throw failed("the snapshot " + name + " is gone", "create it anew");
-    mapper_.check_valid(name);
-    return found->device;
-}
-
 /// Into the record as it is at this moment: VMMs that end change it at any time.
 void Storage::write(uint32_t uid, const VmId& vm, const std::optional<SnapshotRecord>& snapshot) {
     const auto* known = ledger_.vm(uid, vm);

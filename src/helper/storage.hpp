@@ -48,8 +48,6 @@ public:
     /// Removes the snapshot of the record's VM, and the snapshot from the record. For whoever holds the VM's
     /// turn and a grant for it.
     void remove_snapshot(const VmRecord& record, const Done<Nothing>& done);
-    /// The device that the record's VM gets. FailedPrecondition when it has none, or it is lost.
-    dev_t device_of(const VmRecord& record);
     /// What a crash left: half-made and half-removed snapshots, and devices of banger's that no record knows.
     /// Loop devices go with what uses them. Blocks; for the start.
     void mend();

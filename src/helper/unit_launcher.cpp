@@ -69,7 +69,7 @@ public:
         , machined_(machined)
         , unit_(unit_name(spec.uid, VmId::parse(spec.vm)))
         , properties_(unit_properties({trusted_jail_program(), spec.owner, spec.uid, spec.gid, spec.vm,
-                                       spec.vcpus, spec.memory_mib, spec.root_device})) {
+                                       spec.vcpus, spec.memory_mib})) {
         if (::access(bubblewrap, X_OK) < 0)
             throw Error(ErrorCode::Unavailable, std::string(bubblewrap) + " is not there",
                         "install bubblewrap");

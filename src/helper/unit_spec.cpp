@@ -3,7 +3,6 @@
 #include "helper/vm_unit.hpp"
 
 #include <sched.h>
-#include <sys/sysmacros.h>
 
 #include <utility>
 
@@ -67,7 +66,7 @@ void add_limits(Properties& properties, const UnitSpec& spec) {
 /// What is taken away leaves bubblewrap its namespaces: not ProtectHostname= (the jail has a host name of its
 /// own), nor ProtectKernelTunables= (it switches further user namespaces off by a file below /proc/sys), nor
 /// ProtectHome= (an owner's disks are there), nor MemoryDenyWriteExecute= (QEMU translates code).
-void add_confinement(Properties& properties, const UnitSpec& spec) {
+void add_confinement(Properties& properties) {
     constexpr uint64_t namespaces =
         CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     using Device = sdbus::Struct<std::string, std::string>;
@@ -85,12 +84,8 @@ void add_confinement(Properties& properties, const UnitSpec& spec) {
                                                "@raw-io", "@reboot", "@swap"}});
     properties.add("SystemCallErrorNumber", int32_t{1}); // EPERM
     properties.add("DevicePolicy", "closed");
-    std::vector<Device> devices{Device{"/dev/kvm", "rw"}, Device{"/dev/vhost-vsock", "rw"}};
-    if (spec.root_device != 0) // systemd takes the numbers from such a path, and needs no node there
-        devices.push_back(Device{"/dev/block/" + std::to_string(gnu_dev_major(spec.root_device)) + ":" +
-                                     std::to_string(gnu_dev_minor(spec.root_device)),
-                                 "rw"});
-    properties.add("DeviceAllow", devices);
+    properties.add("DeviceAllow",
+                   std::vector<Device>{Device{"/dev/kvm", "rw"}, Device{"/dev/vhost-vsock", "rw"}});
     properties.add("UMask", uint32_t{0077});
 }
 
@@ -104,7 +99,7 @@ UnitProperties unit_properties(const UnitSpec& spec) {
     Properties properties;
     add_program(properties, spec);
     add_limits(properties, spec);
-    add_confinement(properties, spec);
+    add_confinement(properties);
     return properties.take();
 }
 

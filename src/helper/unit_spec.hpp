@@ -3,8 +3,6 @@
 
 #include "bus/compat.hpp"
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,7 +17,6 @@ struct UnitSpec {
     std::string vm;
     uint32_t vcpus = 1;
     uint32_t memory_mib = 0; ///< the guest's
-    dev_t root_device = 0;   ///< the one disk that it may open; 0: none
 };
 
 using UnitProperty = sdbus::Struct<std::string, sdbus::Variant>;

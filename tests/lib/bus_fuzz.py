@@ -25,7 +25,7 @@ bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
 WORDS = ["", "TERM", "KILL", "null", "qemu", "never-ready", "eth0", "lo", "br-fc", "..", "../../etc/passwd", "/etc/shadow", "%s%n%p",
          "a b", "new\nline", "\x7f\x1b[2J", "ü" * 40, "x" * 70000, "0", "-1", "127.0.0.1", "172.30.9.2", "255.255.255.255/0",
          "172.30.9.1/33", "$(reboot)", "'; --", "0" * 32]
-KEYS = ["op-id", "vmm", "kernel", "initrd", "drives", "tap", "console", "vcpus", "memory-mib", "null-mode", "isolated", "snapshot",
+KEYS = ["op-id", "vmm", "kernel", "initrd", "drives", "tap", "console", "vcpus", "memory-mib", "null-mode", "isolated",
         "size", "read-only", "", "x" * 300, "uid"]
 TYPES = ["s", "b", "u", "q", "t", "h", "v", "ay", "as", "a{sv}", "a(sbh)", "(su)", "o", "g", "d", "i"]
 

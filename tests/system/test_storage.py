@@ -125,26 +125,6 @@ def test_not_while_the_vmm_runs(machine):
     storage(machine, "CheckSnapshot")
 
 
-def test_a_vmm_gets_the_disk_and_nothing_else(machine):
-    launch = {"vmm": ["s", "null"], "snapshot": ["b", True]}
-    assert refused(lambda: machine.call("Machine", "Launch", "(sa{sv})", [VM, launch])).name.endswith("FailedPrecondition")
-    create(machine)
-    pid = machine.call("Machine", "Launch", "(sa{sv})", [VM, launch])[1]
-    node = f"/proc/{pid}/root/drives/root"
-    assert machine.run(f"stat -Lc '%F %a %U' {node}").stdout == "block special file 600 alice\n"
-    assert machine.run(f"stat -Lc %t:%T {node} /dev/mapper/{NAME}").stdout.split()[0] == machine.run(
-        f"stat -Lc %t:%T /dev/mapper/{NAME}").stdout.strip()
-    # As the VMM would, in its namespaces and with its uid.
-    inside = f"nsenter --user --mount --target {pid} --preserve-credentials setpriv --reuid 1001 --regid 1001 --keep-groups"
-    script = "import os; fd = os.open('/drives/root', os.O_RDWR); os.pwrite(fd, b'written', 1 << 20); os.fsync(fd)"
-    machine.run([*inside.split(), "/usr/bin/python3", "-I", "-c", script])
-    machine.call("Machine", "Kill", "(sa{sv})", [VM, {}])
-    assert machine.run(f"dd if=/dev/mapper/{NAME} bs=1M skip=1 count=1 status=none | head -c 7").stdout == "written"
-    assert machine.run(f"dd if={HOME}/rootfs bs=1M skip=1 count=1 status=none | head -c 7").out != b"written"
-    machine.call("Machine", "Cleanup", "(sa{sv})", [VM, {}])
-    assert mapped(machine) == []
-
-
 def test_a_device_that_is_held_open(machine):
     create(machine)
     holder = machine.start(f"exec 3<>/dev/mapper/{NAME}; echo held > /run/held; sleep 60")

@@ -34,6 +34,7 @@ struct JailSpec {
     uint32_t vcpus = 1;      ///< for the limits, where there are any
     uint32_t memory_mib = 0; ///< the guest's
     int program_fd = -1;     ///< the VMM's executable
+    int jailer_fd = -1;      ///< Firecracker's jailer; -1: the VMM is banger-qemu, in bubblewrap's jail
     int run_fd = -1;         ///< the folder that becomes /run
     int kernel_fd = -1;      ///< -1: none; the same for initrd
     int initrd_fd = -1;
@@ -45,6 +46,7 @@ struct JailSpec {
     std::vector<DriveFd> drives;
     std::string root_node; ///< make_jail_node()'s, seen as /drives/root; empty: none
     dev_t root_device = 0; ///< what that node is of
+    int root_fd = -1;      ///< that node, opened with O_PATH
     std::string tap;       ///< empty: none
     int tap_fd = -1;
     int output_fd = -1; ///< standard output and error

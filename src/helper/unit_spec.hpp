@@ -20,6 +20,7 @@ struct UnitSpec {
     uint32_t vcpus = 1;
     uint32_t memory_mib = 0; ///< the guest's
     dev_t root_device = 0;   ///< the one disk that it may open; 0: none
+    bool jailer = false;     ///< of Firecracker: root, with little of what root may, until it is the owner
 };
 
 using UnitProperty = sdbus::Struct<std::string, sdbus::Variant>;

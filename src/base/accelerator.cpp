@@ -40,8 +40,4 @@ std::string accelerator() {
 #endif
 }
 
-std::string guest_transport() {
-    return "serial";
-}
-
 } // namespace banger

@@ -1,4 +1,4 @@
-// What runs guests fast on this host, and what reaches them.
+// What runs guests fast on this host.
 #pragma once
 
 #include <string>
@@ -11,9 +11,5 @@ namespace banger {
 std::string accelerator();
 /// The second half of that: `cpuinfo` is the text of /proc/cpuinfo.
 bool has_virtualization(std::string_view cpuinfo);
-
-/// How the guest's agent is reached: "serial", whatever the host has. banger-qemu, which makes the guest's
-/// devices, gives it virtio-serial ports also where there is a /dev/vhost-vsock.
-std::string guest_transport();
 
 } // namespace banger

@@ -41,7 +41,7 @@ void VmSpec::declare(CLI::App& app) {
     app.add_flag_callback(
            "--no-nat", [this] { nat = false; }, "It reaches this computer, and nothing beyond")
         ->excludes(with);
-    app.add_option("--vmm", vmm)->group(""); // for tests: what runs it
+    app.add_option("--vmm", vmm, "What runs it: auto, firecracker or qemu (auto)")->type_name("NAME");
     app.add_option("--null-mode", null_mode)->group("");
 }
 

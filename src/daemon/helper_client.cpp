@@ -191,8 +191,17 @@ MachineFacts HelperClient::inspect(const VmId& vm) {
     return bus::call([&] {
         return MachineFacts{
             fact<std::string>(facts, "state", "absent"), static_cast<int>(fact<uint32_t>(facts, "pid", 0)),
-            fact<std::string>(facts, "api-socket", ""), fact<std::string>(facts, "vsock-socket", "")};
+            fact<std::string>(facts, "api-socket", ""), fact<std::string>(facts, "vsock-socket", ""),
+            fact<std::string>(facts, "vmm", "")};
     });
+}
+
+OfferedVmms HelperClient::vmms() {
+    using Texts = std::map<std::string, std::string>;
+    const auto facts = std::get<0>(
+        invoke<bus::Variants>("org.freedesktop.DBus.Properties", "GetAll", std::string(machine_interface)));
+    return bus::call(
+        [&] { return OfferedVmms{fact<Texts>(facts, "Vmms", {}), fact<Texts>(facts, "VmmTroubles", {})}; });
 }
 
 std::vector<std::string> HelperClient::list() {

@@ -6,6 +6,7 @@
 #include "base/names.hpp"
 #include "base/net_types.hpp"
 #include "bus/compat.hpp"
+#include "daemon/vm/vmm_choice.hpp"
 
 #include <functional>
 #include <memory>
@@ -46,6 +47,7 @@ struct MachineFacts {
     int pid = 0;
     std::string api_socket;
     std::string vsock_socket;
+    std::string vmm;
 };
 
 /// Used by one thread at a time. Errors: as the helper has them; Unavailable when it cannot be reached;
@@ -68,6 +70,8 @@ public:
     void delete_tap(const VmId& vm);
     Launched launch(const VmId& vm, const LaunchRequest& request);
     MachineFacts inspect(const VmId& vm);
+    /// Nothing asks for a password; the host is looked at anew.
+    OfferedVmms vmms();
     std::vector<std::string> list();
     void kill(const VmId& vm);
     void cleanup(const VmId& vm);

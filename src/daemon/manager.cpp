@@ -134,7 +134,7 @@ std::string Manager::Version() {
 }
 
 std::string Manager::Vmm() {
-    return std::string(automatic_vmm);
+    return vms_.automatic_vmm();
 }
 
 std::string Manager::Accelerator() {

@@ -17,12 +17,10 @@ std::chrono::milliseconds take_ready_timeout(bus::Options& options) {
 }
 
 std::string take_vmm(bus::Options& options) {
-    const auto vmm = options.take_or<std::string>("vmm", "auto");
-    if (vmm == "auto")
-        return std::string(automatic_vmm);
-    if (vmm != "qemu" && vmm != "null")
+    auto vmm = options.take_or<std::string>("vmm", "auto");
+    if (vmm != "auto" && vmm != "firecracker" && vmm != "qemu" && vmm != "null")
         throw Error(ErrorCode::InvalidArgument, "no such VMM: " + vmm.substr(0, 64),
-                    "one of auto, qemu, null");
+                    "one of auto, firecracker, qemu");
     return vmm;
 }
 

@@ -38,9 +38,6 @@ struct StopRequest {
     std::chrono::milliseconds timeout{20'000};
 };
 
-/// What runs VMs when a caller leaves the choice open.
-inline constexpr std::string_view automatic_vmm = "qemu";
-
 /// `host_mib`: the memory that the host has. Throws InvalidArgument, FailedPrecondition.
 CreateRequest parse_create(bus::Options& options, uint64_t host_mib);
 std::chrono::milliseconds parse_start(bus::Options& options); ///< the ready timeout

@@ -142,18 +142,6 @@ void check_tools(Checks& checks) {
         }
 }
 
-/// Firecracker is not in every distribution; banger-qemu stands in for it.
-void check_firecracker(Checks& checks) {
-    try {
-        const auto vmm = find_program("firecracker", "firecracker");
-        const auto jailer = find_program("jailer", "firecracker");
-        checks.push_back({"host.firecracker", Verdict::Pass, version_of(vmm) + " with " + jailer});
-    } catch (const Error&) {
-        checks.push_back({"host.firecracker", Verdict::Info,
-                          "Firecracker with its jailer is not installed: VMs run with banger-qemu"});
-    }
-}
-
 } // namespace
 
 Checks check_host() {
@@ -162,7 +150,6 @@ Checks check_host() {
     guarded(checks, "host.kernel", Verdict::Warn, [&] { check_kernel(checks); });
     check_devices(checks);
     guarded(checks, "host.tools", Verdict::Warn, [&] { check_tools(checks); });
-    guarded(checks, "host.firecracker", Verdict::Warn, [&] { check_firecracker(checks); });
     return checks;
 }
 

@@ -1,3 +1,4 @@
+#include "base/accelerator.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "bus/errors.hpp"
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <map>
 #include <sstream>
 
 namespace banger::doctor {
@@ -131,6 +133,32 @@ Checks check_units(const install::Metadata& metadata) {
     return checks;
 }
 
+namespace {
+
+/// With Firecracker, or why not. Whether it is chosen depends on who asks: KVM must be the owner's to open.
+void check_vmm(Checks& checks, const bus::Variants& facts) {
+    using Texts = std::map<std::string, std::string>;
+    const auto there = get<Texts>(facts, "Vmms");
+    const auto troubles = get<Texts>(facts, "VmmTroubles");
+    const auto firecracker = there.find("firecracker");
+    if (firecracker == there.end()) {
+        const auto trouble = troubles.find("firecracker");
+        checks.push_back(
+            {"helper.vmm", Verdict::Info,
+             "VMs run with banger-qemu: " +
+                 (trouble == troubles.end() ? "the helper has no Firecracker" : trouble->second)});
+    } else if (accelerator() != "kvm") {
+        checks.push_back(
+            {"helper.vmm", Verdict::Info,
+             "VMs run with banger-qemu: Firecracker " + firecracker->second + " is there, and needs KVM"});
+    } else {
+        checks.push_back({"helper.vmm", Verdict::Pass,
+                          "VMs run with Firecracker " + firecracker->second + " under its jailer"});
+    }
+}
+
+} // namespace
+
 Checks check_helper(const install::Metadata& metadata) {
     Checks checks;
     if (::geteuid() != 0 && !metadata.owner(::geteuid()))
@@ -146,6 +174,7 @@ Checks check_helper(const install::Metadata& metadata) {
             checks.push_back({"helper.answers", Verdict::Warn,
                               "the helper that runs is " + version + ", and this is " BANGER_VERSION,
                               "as root: banger system restart"});
+        check_vmm(checks, facts);
     });
     return checks;
 }

@@ -97,6 +97,7 @@ void sweep_children(const VmRecord& record) {
 
 class ChildLauncher : public Launcher {
 public:
+    bool starts_jailers() const noexcept override { return false; }
     std::unique_ptr<LaunchInProgress> prepare(const JailSpec& spec) override {
         return std::make_unique<ChildLaunch>(spec);
     }

@@ -32,6 +32,7 @@ struct JailSpec {
     uint32_t vcpus = 1;      ///< for the limits, where there are any
     uint32_t memory_mib = 0; ///< the guest's
     int program_fd = -1;     ///< the VMM's executable
+    int jailer_fd = -1;      ///< Firecracker's jailer; -1: the VMM is banger-qemu, in bubblewrap's jail
     int run_fd = -1;         ///< the folder that becomes /run
     int kernel_fd = -1;      ///< -1: none; the same for initrd
     int initrd_fd = -1;

@@ -71,6 +71,16 @@ void JailLaunch::guarded_by(const ProcessId& monitor, OwnedFd pidfd) {
     release();
 }
 
+void JailLaunch::becomes(const ProcessId& main, OwnedFd pidfd) {
+    monitor_ = main_ = main;
+    main_fd_ = pidfd.duplicate();
+    monitor_fd_ = std::move(pidfd);
+    events_.held(monitor_);
+    events_.known(main_);
+    release();
+    tick_ = Timer(look_again, [this] { return guarded([this] { return look(); }); });
+}
+
 /// bubblewrap's answer: {"child-pid": N, …}. End of file: it has failed.
 bool JailLaunch::read_info() {
     char buffer[info_limit];

@@ -1,5 +1,5 @@
 // What all launchers share: bubblewrap makes the jail, says which process will be the VMM and holds it back
-// until it is let go.
+// until it is let go. Or, with Firecracker's jailer, the process that makes the jail becomes the VMM.
 #pragma once
 
 #include "bus/errors.hpp"
@@ -41,6 +41,8 @@ protected:
 
     /// Called by the heir when it knows the guardian; once.
     void guarded_by(const ProcessId& monitor, OwnedFd pidfd);
+    /// The same where there is no guardian: the process itself becomes the VMM.
+    void becomes(const ProcessId& main, OwnedFd pidfd);
     /// The start has failed, for the reason that the jail's processes printed, or else for this one.
     void fail(const std::string& otherwise) noexcept;
     void finish(Outcome<ProcessId> outcome) noexcept;

@@ -36,6 +36,8 @@ public:
 class Launcher {
 public:
     virtual ~Launcher() = default;
+    /// Firecracker's jailer is root for a moment: it takes units to hold it.
+    virtual bool starts_jailers() const noexcept = 0;
     /// Throws Error. Descriptors in `spec` are only used until the return.
     virtual std::unique_ptr<LaunchInProgress> prepare(const JailSpec& spec) = 0;
     /// Kills all that was started for the VM and what came of it, whatever the record knows of it, and waits

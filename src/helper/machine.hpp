@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/loop.hpp"
+#include "helper/firecracker.hpp"
 #include "helper/launcher.hpp"
 #include "helper/network.hpp"
 #include "helper/storage.hpp"
@@ -29,8 +30,14 @@ struct Facts {
     std::string unit, snapshot, tap, bridge, vmm, api_socket, vsock_socket;
 };
 
-/// The VMM's executable: beside the helper's own, or in ../libexec/banger. It must be a regular file of root
-/// that nobody else can write; throws FailedPrecondition or Unavailable. Never the caller's choice.
+/// Which VMMs VMs can be launched with on this host: name → version.
+struct Vmms {
+    std::map<std::string, std::string> there;
+    std::map<std::string, std::string> troubles; ///< of those that are not there: name → why
+};
+
+/// The executable of banger-qemu: beside the helper's own, or in ../libexec/banger. It must be a regular file
+/// of root that nobody else can write; throws FailedPrecondition or Unavailable. Never the caller's choice.
 OwnedFd open_vmm_program();
 
 /// For the loop's thread. `done` is called once, in the loop.
@@ -47,6 +54,8 @@ public:
     void perform(const Key& grant, const SendSignal& request, const Done<Nothing>& done);
     void perform(const Key& grant, const Kill& request, const Done<Nothing>& done);
     void perform(const Key& grant, const Cleanup& request, const Done<Nothing>& done);
+    /// Looks for them anew; blocks as FirecrackerFinder::open() does.
+    Vmms vmms() noexcept;
 
     /// What a crash left: half-made jails are removed with what runs in them; VMMs that ended meanwhile are
     /// written down as exited; those that run are watched again; units and jails that no record knows are
@@ -62,6 +71,8 @@ private:
     };
     using VmKey = std::pair<uint32_t, std::string>;
 
+    /// Throws, with words, unless there is a Firecracker that can be launched.
+    FirecrackerPrograms open_firecracker();
     void launch(const install::Owner& owner, Launch request, const Turn& turn, const Done<Launched>& done);
     void start(const std::shared_ptr<LaunchSteps>& steps);
     void held(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& monitor);
@@ -91,6 +102,7 @@ private:
     Network& network_;
     Storage& storage_;
     std::unique_ptr<Launcher> launcher_;
+    FirecrackerFinder firecracker_;
     std::map<VmKey, Watched> watched_;
     std::chrono::steady_clock::time_point mend_until_{};
 };

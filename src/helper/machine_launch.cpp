@@ -61,7 +61,15 @@ OwnedFd make_output() {
 }
 
 std::string kind_name(VmmKind kind) {
-    return kind == VmmKind::Qemu ? "qemu" : "null";
+    switch (kind) {
+    case VmmKind::Qemu:
+        return "qemu";
+    case VmmKind::Firecracker:
+        return "firecracker";
+    case VmmKind::Null:
+        break;
+    }
+    return "null";
 }
 
 } // namespace
@@ -76,6 +84,24 @@ OwnedFd open_vmm_program() {
         return program;
     }
     throw Error(ErrorCode::Unavailable, "banger-qemu is not installed beside banger", "install banger again");
+}
+
+FirecrackerPrograms Machine::open_firecracker() {
+    if (!launcher_->starts_jailers())
+        throw Error(ErrorCode::Unavailable,
+                    "Firecracker is launched on hosts with systemd only, whose units hold its jailer",
+                    "use the VMM qemu");
+    return firecracker_.open();
+}
+
+Vmms Machine::vmms() noexcept {
+    Vmms found{{{"qemu", BANGER_VERSION}}, {}};
+    try {
+        found.there["firecracker"] = open_firecracker().version;
+    } catch (...) {
+        found.troubles["firecracker"] = bus::current_error().message();
+    }
+    return found;
 }
 
 /// What a Launch needs from its begin to its end.
@@ -104,7 +130,8 @@ void Machine::perform(const Key& grant, Launch request, const Done<Launched>& do
 
 void Machine::launch(const install::Owner& owner, Launch request, const Turn& turn,
                      const Done<Launched>& done) {
-    check_files(request, owner.uid);
+    if (request.kind == VmmKind::Firecracker)
+        open_firecracker(); // refused before anything is done
     const auto* known = ledger_.vm(owner.uid, request.vm);
     if (!known && ledger_.count_vms_of(owner.uid) >= vms_per_owner)
         throw Error(ErrorCode::FailedPrecondition,
@@ -119,10 +146,12 @@ void Machine::launch(const install::Owner& owner, Launch request, const Turn& tu
     ledger_.put(record);
     auto steps = std::make_shared<LaunchSteps>(
         LaunchSteps{owner, std::move(request), record, turn, done, nullptr, current_op_id()});
-    // What an earlier life left in the jail goes first.
+    // On a thread: a file of a filesystem that somebody serves may not answer. What an earlier life left in the
+    // jail goes first.
     workers_.run<Nothing>(
         owner.uid,
-        [sweep = launcher_->sweep(), record] {
+        [sweep = launcher_->sweep(), record, files = &steps->request] { // which the other one keeps
+            check_files(*files, record.uid);
             sweep(record);
             remove_jail_folder(jail_name(record.uid, record.vm));
             return Nothing{};
@@ -149,20 +178,22 @@ void Machine::start(const std::shared_ptr<LaunchSteps>& steps) {
     spec.uid = steps->owner.uid;
     spec.gid = steps->owner.gid;
     spec.vm = record.vm.str();
-    const auto program = open_vmm_program();
+    const bool firecracker = request.kind == VmmKind::Firecracker;
+    auto programs = firecracker ? open_firecracker() : FirecrackerPrograms{open_vmm_program(), {}, {}};
     const auto run = make_jail_folder(spec.name, spec.uid, spec.gid);
-    const auto tap = request.tap ? links::attach_tap(record.tap->name) : OwnedFd();
+    // Firecracker attaches to the tap by itself, which has one end only.
+    const auto tap = request.tap && !firecracker ? links::attach_tap(record.tap->name) : OwnedFd();
     const auto output = request.console ? OwnedFd() : make_output();
-    spec.program_fd = program.get();
+    spec.program_fd = programs.firecracker.get();
+    spec.jailer_fd = programs.jailer.get();
     spec.run_fd = run.get();
     spec.kernel_fd = request.kernel.get();
     spec.initrd_fd = request.initrd.get();
     for (const auto& drive : request.drives)
         spec.drives.push_back({drive.name.str(), drive.read_only, drive.file.get()});
-    if (tap) {
+    if (request.tap)
         spec.tap = record.tap->name.str();
-        spec.tap_fd = tap.get();
-    }
+    spec.tap_fd = tap.get();
     spec.output_fd = request.console ? request.console.get() : output.get();
     spec.null = request.kind == VmmKind::Null;
     spec.null_mode = request.null_mode;

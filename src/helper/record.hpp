@@ -58,9 +58,9 @@ struct SnapshotRecord {
 enum class VmmState { Launching, Running, Exited };
 
 struct VmmRecord {
-    std::string kind; ///< "qemu" or "null"
+    std::string kind; ///< "qemu", "firecracker" or "null"
     VmmState state = VmmState::Launching;
-    ProcessId monitor;             ///< the jail's outer process, which waits for the VMM
+    ProcessId monitor;             ///< the jail's outer process, which waits for the VMM, or is it
     std::optional<ProcessId> main; ///< the VMM itself; known a moment later
     std::string unit;              ///< the systemd unit; empty without systemd
     bool operator==(const VmmRecord&) const = default;

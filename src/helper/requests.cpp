@@ -60,9 +60,11 @@ bool of_a_kernel_filesystem(int fd) {
 VmmKind vmm_kind(const std::string& text) {
     if (text == "qemu")
         return VmmKind::Qemu;
+    if (text == "firecracker")
+        return VmmKind::Firecracker;
     if (text == "null")
         return VmmKind::Null;
-    refuse("unknown vmm", "qemu or null");
+    refuse("unknown vmm", "qemu, firecracker or null");
 }
 
 } // namespace

@@ -78,7 +78,7 @@ struct AccessImage {
 using GivenImageFiles =
     std::vector<sdbus::Struct<std::string, std::vector<uint8_t>, uint32_t, uint32_t, uint32_t>>;
 
-enum class VmmKind { Qemu, Null };
+enum class VmmKind { Qemu, Firecracker, Null };
 
 /// A name below /drives in the jail: 1 to 32 of [a-z0-9-].
 class DriveName : public Name<DriveName> {

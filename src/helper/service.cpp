@@ -304,4 +304,12 @@ std::string Service::Version() {
     return BANGER_VERSION;
 }
 
+std::map<std::string, std::string> Service::Vmms() {
+    return machine_.vmms().there;
+}
+
+std::map<std::string, std::string> Service::VmmTroubles() {
+    return machine_.vmms().troubles;
+}
+
 } // namespace banger::helper

@@ -62,6 +62,8 @@ private:
     void Wait(sdbus::Result<>&& result, std::string vm, Variants options) override;
     void Cleanup(sdbus::Result<>&& result, std::string vm, Variants options) override;
     std::string Version() override;
+    std::map<std::string, std::string> Vmms() override;
+    std::map<std::string, std::string> VmmTroubles() override;
 
     /// The four lines of every method. `parse(options)` gives the request or throws; `perform(grant, request,
     /// done)` acts; `reply(result, value)` sends what came of it.

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "base/op_id.hpp"
 #include "helper/jail_launch.hpp"
+#include "helper/jailer_start.hpp"
 #include "helper/machined.hpp"
 #include "helper/process_id.hpp"
 #include "helper/unit_spec.hpp"
@@ -69,19 +70,18 @@ public:
         , machined_(machined)
         , unit_(unit_name(spec.uid, VmId::parse(spec.vm)))
         , properties_(unit_properties({trusted_jail_program(), spec.owner, spec.uid, spec.gid, spec.vm,
-                                       spec.vcpus, spec.memory_mib})) {
-        if (::access(bubblewrap, X_OK) < 0)
-            throw Error(ErrorCode::Unavailable, std::string(bubblewrap) + " is not there",
-                        "install bubblewrap");
+                                       spec.vcpus, spec.memory_mib, spec.jailer_fd >= 0}))
+        , jailer_(spec.jailer_fd >= 0) {
         const auto ends = make_talk(spec);
         std::tie(socket_, other_end_) = jail::make_pair();
-        const auto descriptors = number_descriptors(spec);
-        const auto command = jail_command(spec);
-        jail::Plan plan{{command.program}};
+        // The plan waits in the socket, and the descriptors with it.
+        if (jailer_) {
+            const auto start = jailer_start(spec);
+            jail::send_plan(socket_.get(), start.plan, start.descriptors);
+        } else {
+            send_bubblewrap(spec);
+        }
         spec_ = spec;
-        plan.words.insert(plan.words.end(), command.arguments.begin(), command.arguments.end());
-        jail::send_plan(socket_.get(), plan,
-                        descriptors); // it waits in the socket, and the descriptors with it
     }
     ~UnitLaunch() override { drop(); }
 
@@ -98,6 +98,8 @@ protected:
     /// there for everybody.
     bool executes(int pid) const override {
         const auto name = comm_of(pid);
+        if (jailer_) // the jailer has no name of its own, being executed by descriptor
+            return name == "firecracker" && uid_of(pid) == static_cast<long>(uid_);
         return name != "bwrap" && name != "banger-jail";
     }
     void started(int pid) noexcept override { machined_.announce(spec_, pid); }
@@ -114,6 +116,17 @@ protected:
     }
 
 private:
+    void send_bubblewrap(JailSpec spec) const {
+        if (::access(bubblewrap, X_OK) < 0)
+            throw Error(ErrorCode::Unavailable, std::string(bubblewrap) + " is not there",
+                        "install bubblewrap");
+        const auto descriptors = number_descriptors(spec);
+        const auto command = jail_command(spec);
+        jail::Plan plan{{command.program}};
+        plan.words.insert(plan.words.end(), command.arguments.begin(), command.arguments.end());
+        jail::send_plan(socket_.get(), plan, descriptors);
+    }
+
     void ask_systemd() {
         auto properties = properties_;
         properties.emplace_back("StandardInputFileDescriptor",
@@ -163,9 +176,13 @@ private:
         }
         const auto id = identify(who->pid);
         auto pidfd = open_if_alive_in(unit_, id);
-        if (!pidfd || who->uid != uid_ || uid_of(who->pid) != static_cast<long>(uid_))
+        const auto its_uid = jailer_ ? 0 : uid_;
+        if (!pidfd || who->uid != its_uid || uid_of(who->pid) != static_cast<long>(its_uid))
             throw Error(ErrorCode::Internal, "somebody else speaks for unit " + unit_);
-        guarded_by(id, std::move(pidfd));
+        if (jailer_)
+            becomes(id, std::move(pidfd));
+        else
+            guarded_by(id, std::move(pidfd));
         return false;
     }
 
@@ -174,6 +191,7 @@ private:
     JailSpec spec_; ///< its descriptors are not this start's any more
     std::string unit_;
     UnitProperties properties_;
+    bool jailer_; ///< Firecracker's makes the jail, and not bubblewrap
     OwnedFd socket_, other_end_;
     FdWatch socket_watch_;
     Timer again_;
@@ -186,6 +204,7 @@ public:
         : manager_(sdbus::createProxy(connection, bus::ServiceName(service), bus::ObjectPath(manager_path)))
         , machined_(connection) {}
 
+    bool starts_jailers() const noexcept override { return true; }
     std::unique_ptr<LaunchInProgress> prepare(const JailSpec& spec) override {
         return std::make_unique<UnitLaunch>(*manager_, machined_, spec);
     }

@@ -17,6 +17,7 @@ struct UnitSpec {
     std::string vm;
     uint32_t vcpus = 1;
     uint32_t memory_mib = 0; ///< the guest's
+    bool jailer = false;     ///< of Firecracker: root, with little of what root may, until it is the owner
 };
 
 using UnitProperty = sdbus::Struct<std::string, sdbus::Variant>;

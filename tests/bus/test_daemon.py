@@ -143,6 +143,7 @@ def test_an_image_used_by_a_vm_is_not_deleted(client):
     ({"name": "-x"}, "InvalidArgument", "VM name"),
     ({"image": "../../etc/passwd"}, "InvalidArgument", "image name"),
     ({"vmm": "auto"}, "NotFound", "banger image build"),
+    ({"vmm": "firecracker"}, "NotFound", "banger image build"),
     ({"vmm": "qemu", "image": "nosuch"}, "NotFound", "nosuch"),
     ({"kernel": "nosuch"}, "NotFound", "banger kernel import"),
     ({"vmm": "xen"}, "InvalidArgument", "xen"),

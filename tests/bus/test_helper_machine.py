@@ -3,7 +3,7 @@ import os
 import uuid
 
 import pytest
-from banger_test import BusError, Instance, until
+from banger_test import HELPER, HELPER_PATH, BusError, Instance, until
 from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, World, error_of
 
 SIGNALS = ["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "ABRT"]
@@ -116,11 +116,26 @@ except GLib.Error as error:
 
 
 @pytest.mark.parametrize("options", [
-    {"vmm": ["s", "qemu"]}, {"vmm": ["s", "other"]}, {"vmm": ["u", 1]}, {"vcpus": ["u", 0]}, {"vcpus": ["u", 33]},
+    {"vmm": ["s", "qemu"]}, {"vmm": ["s", "firecracker"]}, {"vmm": ["s", "other"]}, {"vmm": ["s", "Firecracker"]}, {"vmm": ["u", 1]}, {"vcpus": ["u", 0]}, {"vcpus": ["u", 33]},
     {"memory-mib": ["u", 15]}, {"memory-mib": ["u", 4294967295]}, {"kernel": ["s", "/boot/vmlinuz"]}, {"null-mode": ["s", "x"]},
     {"drives": ["a(sbh)", []], "extra": ["b", True]}, {"uid": ["u", 0]}])
 def test_launch_options_that_are_refused(world, options):
     assert world.refused("Launch", VM, options={**NULL, **options}).name == error_of("InvalidArgument")
+
+
+def test_firecracker_takes_systemd(world):
+    """Which a private instance has not, whatever is installed."""
+    options = {"vmm": ["s", "firecracker"], "kernel": ["h", 0], "initrd": ["h", 1]}
+    refused = world.refused("Launch", VM, options=options, files=FILES[:2])
+    assert refused.name == error_of("Unavailable") and "systemd" in refused.message
+    assert world.facts() == {"state": "absent"}
+
+    def read(name):
+        return world.instance.call(HELPER, HELPER_PATH, "org.freedesktop.DBus.Properties", "Get", "(ss)",
+                                   ["org.banger.Helper1.Machine", name], bus="system")[0]
+
+    assert list(read("Vmms")) == ["qemu"]
+    assert "systemd" in read("VmmTroubles")["firecracker"]
 
 
 def test_drive_names(world):

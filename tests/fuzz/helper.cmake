@@ -1,4 +1,5 @@
 banger_fuzz_target(helper_record SOURCES helper_record.cpp LINK banger_helper)
 banger_fuzz_target(helper_firewall SOURCES helper_firewall.cpp LINK banger_helper)
 banger_fuzz_target(helper_jail_plan SOURCES helper_jail_plan.cpp LINK banger_helper)
+banger_fuzz_target(helper_jailer SOURCES helper_jailer.cpp LINK banger_helper)
 banger_fuzz_target(helper_storage SOURCES helper_storage.cpp LINK banger_helper)

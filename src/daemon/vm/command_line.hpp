@@ -9,9 +9,9 @@
 namespace banger::daemon {
 
 struct GuestBoot {
-    Ipv4Cidr bridge;       ///< the bridge's address: the guest's gateway
-    std::string transport; ///< "vsock" or "serial"
-    bool has_root = true;  ///< drives rootfs and work are there
+    Ipv4Cidr bridge;      ///< the bridge's address: the guest's gateway
+    std::string vmm;      ///< what runs it: "firecracker", "qemu" or "null"
+    bool has_root = true; ///< drives rootfs and work are there
 };
 
 std::string command_line(const VmConfig& vm, const GuestBoot& boot);

@@ -18,7 +18,7 @@ std::optional<RunningVmm> find_running(const VmId& id, HelperClient& helper) {
     if (facts.state != "running" || facts.pid <= 0)
         return std::nullopt;
     try {
-        RunningVmm vmm{facts.pid, open_pidfd(facts.pid), facts.api_socket, facts.vsock_socket};
+        RunningVmm vmm{facts.pid, open_pidfd(facts.pid), facts.api_socket, facts.vsock_socket, facts.vmm};
         // The descriptor is of that process only if the process is still the VMM now that we hold it.
         if (helper.inspect(id).state != "running")
             return std::nullopt;

@@ -1,6 +1,7 @@
 #include "daemon/vm/start.hpp"
 
 #include "agent/client.hpp"
+#include "base/accelerator.hpp"
 #include "base/companion.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
@@ -30,8 +31,9 @@ constexpr uint32_t small_memory_mib = 128;
 std::string late_hint(uint32_t memory_mib) {
     if (memory_mib >= small_memory_mib)
         return "--ready-timeout gives it more time";
-    return "a guest with " + std::to_string(memory_mib) + " MiB of memory may be too small to come up: " +
-           "give it --memory " + std::to_string(small_memory_mib) + "M or more";
+    return "a guest with " + std::to_string(memory_mib) +
+           " MiB of memory may be too small to come up: " + "give it --memory " +
+           std::to_string(small_memory_mib) + "M or more";
 }
 
 class Start {
@@ -65,7 +67,8 @@ private:
     std::string network();
     std::string make_tap();
     void launch();
-    LaunchRequest launch_request() const;
+    std::string vmm() const;
+    LaunchRequest launch_request(const std::string& vmm) const;
     void configure(vmm::VmmClient& client, const std::string& tap);
     void boot(vmm::VmmClient& client);
     template <class Body>
@@ -127,9 +130,18 @@ std::string Start::make_tap() {
     return helper_.create_tap(plan_.vm.id, plan_.bridge);
 }
 
-LaunchRequest Start::launch_request() const {
+/// What is to run it. A choice is made anew at each start: the host may have another VMM by now.
+std::string Start::vmm() const {
+    if (plan_.vm.vmm != "auto")
+        return plan_.vm.vmm;
+    const auto choice = choose_vmm(helper_.vmms(), accelerator());
+    log::info("VM " + plan_.vm.name.str() + " runs with " + choice.vmm + ": " + choice.why);
+    return choice.vmm;
+}
+
+LaunchRequest Start::launch_request(const std::string& vmm) const {
     LaunchRequest request{
-        .vmm = plan_.vm.vmm,
+        .vmm = vmm,
         .null_mode = plan_.vm.null_mode,
         .kernel = {},
         .initrd = {},
@@ -142,6 +154,8 @@ LaunchRequest Start::launch_request() const {
         auto kernel = *plan_.kernel;
         refresh_initrd(kernel, companion_path("banger-agent")); // banger may be newer than the import
         request.kernel = open_file(kernel.path, O_RDONLY);
+        if (vmm == "firecracker")
+            require_elf_kernel(request.kernel.get(), plan_.vm.kernel);
         request.initrd = open_file(kernel.initrd, O_RDONLY);
     }
     if (!plan_.rootfs.empty()) {
@@ -152,22 +166,24 @@ LaunchRequest Start::launch_request() const {
 }
 
 void Start::launch() {
-    const auto request = launch_request();
+    const auto request = launch_request(vmm());
     undo_.push("launch", [this] {
         helper_.ignore_stop();
         helper_.cleanup(plan_.vm.id);
     });
     const auto launched = helper_.launch(plan_.vm.id, request);
-    vmm_ = {launched.pid, open_pidfd(launched.pid), launched.api_socket, launched.vsock_socket};
+    vmm_ = {launched.pid, open_pidfd(launched.pid), launched.api_socket, launched.vsock_socket, request.vmm};
     vmm::wait_for_socket(vmm_.api_socket, Clock::now() + launch_limit, steps_.stop(), vmm_.pidfd.get());
 }
 
 void Start::configure(vmm::VmmClient& client, const std::string& tap) {
     // With vmm null there may be no kernel, but the API wants one that opens.
     const bool has_kernel = plan_.kernel.has_value();
+    auto boot = plan_.boot;
+    boot.vmm = vmm_.vmm;
     client.put_boot_source({.kernel_image_path = has_kernel ? "/kernel" : "/dev/null",
                             .initrd_path = has_kernel ? std::optional<std::string>("/initrd") : std::nullopt,
-                            .boot_args = command_line(plan_.vm, plan_.boot)});
+                            .boot_args = command_line(plan_.vm, boot)});
     client.put_machine_config({.vcpu_count = plan_.vm.vcpus, .mem_size_mib = plan_.vm.memory_mib});
     if (!plan_.rootfs.empty()) {
         client.put_drive({.drive_id = "rootfs",

@@ -21,7 +21,7 @@ struct StartPlan {
     std::string rootfs;               ///< the image's file; empty: no drives
     std::optional<KernelInfo> kernel; ///< none with vmm null
     std::string bridge;
-    GuestBoot boot;
+    GuestBoot boot;            ///< without the VMM, which is known later
     bool bridge_is_up = false; ///< made by this daemon before
     bool clean_first = false;  ///< something of an earlier run may be left
     std::chrono::milliseconds ready_timeout{120'000};
@@ -33,6 +33,7 @@ struct RunningVmm {
     OwnedFd pidfd;
     std::string api_socket;
     std::string vsock_socket;
+    std::string vmm; ///< "firecracker", "qemu" or "null"
 };
 
 /// Steps: (cleanup), network beside disk, launch, configure, boot, ready. Returns when the guest's agent has

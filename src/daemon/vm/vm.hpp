@@ -43,7 +43,7 @@ struct VmConfig {
     uint64_t disk_bytes = 0;
     Ipv4Address address;
     bool nat = true;       ///< the guest reaches beyond this host
-    std::string vmm;       ///< "qemu" or "null"
+    std::string vmm;       ///< "auto": chosen at each start; "firecracker", "qemu" or "null"
     std::string null_mode; ///< of Launch, with vmm null; mostly empty
     bool ephemeral = false;
     bool tied = false;       ///< goes with the client that made it
@@ -64,6 +64,7 @@ struct VmStatus {
     int pid = 0;
     std::string api_socket;
     std::string vsock_socket;
+    std::string vmm; ///< what runs it: "firecracker", "qemu" or "null"
 };
 
 /// Folder of a VM below the owner's data folder, and what lies in it.

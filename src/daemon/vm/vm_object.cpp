@@ -8,6 +8,15 @@
 
 namespace banger::daemon {
 
+namespace {
+
+/// What runs it; else what it is to be run with.
+const std::string& vmm_of(const VmEntry& entry) {
+    return entry.status.vmm.empty() ? entry.config.vmm : entry.status.vmm;
+}
+
+} // namespace
+
 VmObject::VmObject(sdbus::IConnection& connection, VmEntry& entry, Vms& vms)
     : AdaptorInterfaces(connection, bus::ObjectPath(bus::object_path("vm", entry.config.id.str())))
     , entry_(entry)
@@ -25,10 +34,12 @@ void VmObject::emit_changes() {
     announce([&] {
 #if BANGER_SDBUS_2
         using Name = bus::PropertyName;
-        emitPropertiesChangedSignal(bus::InterfaceName(Vm1_adaptor::INTERFACE_NAME),
-                                    {Name("State"), Name("Pid"), Name("ExitReason"), Name("StartedAt")});
+        emitPropertiesChangedSignal(
+            bus::InterfaceName(Vm1_adaptor::INTERFACE_NAME),
+            {Name("State"), Name("Pid"), Name("Vmm"), Name("ExitReason"), Name("StartedAt")});
 #else
-        emitPropertiesChangedSignal(Vm1_adaptor::INTERFACE_NAME, {"State", "Pid", "ExitReason", "StartedAt"});
+        emitPropertiesChangedSignal(Vm1_adaptor::INTERFACE_NAME,
+                                    {"State", "Pid", "Vmm", "ExitReason", "StartedAt"});
 #endif
     });
 }
@@ -94,7 +105,7 @@ uint64_t VmObject::DiskBytes() {
     return entry_.config.disk_bytes;
 }
 std::string VmObject::Vmm() {
-    return entry_.config.vmm;
+    return vmm_of(entry_);
 }
 uint32_t VmObject::Pid() {
     return static_cast<uint32_t>(entry_.status.pid);
@@ -132,7 +143,7 @@ bus::Variants vm_properties(const VmEntry& entry) {
         {"Vcpus", sdbus::Variant{vm.vcpus}},
         {"MemoryMiB", sdbus::Variant{vm.memory_mib}},
         {"DiskBytes", sdbus::Variant{vm.disk_bytes}},
-        {"Vmm", sdbus::Variant{vm.vmm}},
+        {"Vmm", sdbus::Variant{vmm_of(entry)}},
         {"Pid", sdbus::Variant{static_cast<uint32_t>(status.pid)}},
         {"ExitReason", sdbus::Variant{status.exit_reason}},
         {"Nat", sdbus::Variant{vm.nat}},

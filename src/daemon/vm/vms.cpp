@@ -85,6 +85,7 @@ void Vms::set_running(const EntryPtr& entry, RunningVmm vmm) {
     status.pid = vmm.pid;
     status.api_socket = std::move(vmm.api_socket);
     status.vsock_socket = std::move(vmm.vsock_socket);
+    status.vmm = std::move(vmm.vmm);
     entry->pidfd = std::make_shared<const OwnedFd>(std::move(vmm.pidfd));
     entry->needs_cleanup = true; // from now on the helper holds something of it
     entry->exit_watch = FdWatch(entry->pidfd->get(), [this, weak = std::weak_ptr(entry)] {
@@ -101,6 +102,7 @@ void Vms::forget_vmm(VmEntry& entry) {
     entry.status.pid = 0;
     entry.status.api_socket.clear();
     entry.status.vsock_socket.clear();
+    entry.status.vmm.clear();
 }
 
 bus::Variants Vms::result_of(const VmEntry& entry) const {

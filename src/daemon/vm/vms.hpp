@@ -49,6 +49,8 @@ public:
     std::vector<EntryPtr> list() const;
     bool uses_image(std::string_view name) const;
     bool uses_kernel(std::string_view name) const;
+    /// What ran the last VM whose VMM was left open, or would have run one when the daemon began.
+    const std::string& automatic_vmm() const noexcept { return automatic_vmm_; }
 
     JobPtr create(const CreateRequest& wanted, const Request& request);
     JobPtr start(const EntryPtr& entry, std::chrono::milliseconds ready_timeout, const Request& request);
@@ -119,6 +121,7 @@ private:
 
     Tools tools_;
     std::map<std::string, EntryPtr> entries_; ///< by id
+    std::string automatic_vmm_ = "qemu";      ///< what `auto` was when it was last looked at
     bool bridge_is_up_ = false;
     bool ending_ = false;
 };

@@ -1,3 +1,4 @@
+#include "base/accelerator.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "daemon/vm/recovery.hpp"
@@ -99,16 +100,25 @@ void Vms::settle(const EntryPtr& entry, const std::shared_ptr<RunningVmm>& vmm) 
     }
 }
 
-/// What the helper holds of this owner beyond what is being recovered anyway.
+/// What the helper holds of this owner beyond what is being recovered anyway; and what it would run VMs with.
 void Vms::survey() {
-    tools_.crew.run<std::vector<std::string>>(
+    struct Found {
+        std::vector<std::string> ids;
+        VmmChoice choice;
+    };
+    tools_.crew.run<Found>(
         {current_op_id(), false, {}},
-        [](HelperClient& helper, const std::stop_token&) { return helper.list(); },
-        [this](Outcome<std::vector<std::string>> outcome) {
+        [](HelperClient& helper, const std::stop_token&) {
+            auto ids = helper.list();
+            return Found{std::move(ids), choose_vmm(helper.vmms(), accelerator())};
+        },
+        [this](Outcome<Found> outcome) {
             if (const auto* error = std::get_if<Error>(&outcome))
-                log::warning("cannot ask the helper what it holds: " + error->message());
-            else
-                surveyed(std::get<0>(outcome));
+                return log::warning("cannot ask the helper what it holds: " + error->message());
+            const auto& [ids, choice] = std::get<0>(outcome);
+            log::info("VMs run with " + choice.vmm + ": " + choice.why);
+            automatic_vmm_ = choice.vmm;
+            surveyed(ids);
         });
 }
 

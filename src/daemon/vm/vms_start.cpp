@@ -29,16 +29,15 @@ StartPlan Vms::plan_start(const VmEntry& entry, std::chrono::milliseconds ready_
     const auto& vm = entry.config;
     require_memory(vm.memory_mib,
                    host_memory_mib()); // the VM may have been made on another day, with more of it
-    StartPlan plan{
-        .vm = vm,
-        .paths = entry.paths,
-        .rootfs = {},
-        .kernel = {},
-        .bridge = bridge_name(tools_.uid),
-        .boot = {.bridge = network(), .transport = guest_transport(), .has_root = !vm.image.empty()},
-        .bridge_is_up = bridge_is_up_,
-        .clean_first = entry.needs_cleanup,
-        .ready_timeout = ready_timeout};
+    StartPlan plan{.vm = vm,
+                   .paths = entry.paths,
+                   .rootfs = {},
+                   .kernel = {},
+                   .bridge = bridge_name(tools_.uid),
+                   .boot = {.bridge = network(), .vmm = {}, .has_root = !vm.image.empty()},
+                   .bridge_is_up = bridge_is_up_,
+                   .clean_first = entry.needs_cleanup,
+                   .ready_timeout = ready_timeout};
     if (!vm.image.empty())
         plan.rootfs = tools_.catalog.image(StoreName::parse(vm.image, "image name")).path;
     if (!vm.kernel.empty())
@@ -73,6 +72,8 @@ void Vms::begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::mil
                 if (const auto* error = std::get_if<Error>(&outcome))
                     return start_failed(entry, job, *error);
                 bridge_is_up_ = true;
+                if (entry->config.vmm == "auto")
+                    automatic_vmm_ = std::get<0>(outcome)->vmm;
                 entry->status.started_at = now_microseconds();
                 set_running(entry, std::move(*std::get<0>(outcome)));
                 job->succeed(result_of(*entry));

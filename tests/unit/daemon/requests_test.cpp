@@ -52,7 +52,7 @@ TEST_CASE("what is not asked for has its default") {
     CHECK(request.disk_bytes == uint64_t{4} << 30);
     CHECK_FALSE(request.start);
     CHECK(request.nat);
-    CHECK(request.vmm == "qemu");
+    CHECK(request.vmm == "auto");
     CHECK(request.ready_timeout.count() == 120'000);
 }
 

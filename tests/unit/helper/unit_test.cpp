@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 using namespace banger;
@@ -19,7 +20,7 @@ namespace {
 const VmId vm = VmId::parse("abcdef012345");
 
 UnitSpec example() {
-    return {"/usr/libexec/banger/banger-jail", "alice", 1001, 1002, "abcdef012345", 2, 512};
+    return {"/usr/libexec/banger/banger-jail", "alice", 1001, 1002, "abcdef012345", 2, 512, false};
 }
 
 template <class T>
@@ -99,6 +100,28 @@ TEST_CASE("a unit's properties: nothing that a jail does not need") {
     CHECK(property<std::vector<Device>>(properties, "DeviceAllow") ==
           std::vector<Device>{Device{"/dev/kvm", "rw"}, Device{"/dev/vhost-vsock", "rw"}});
     CHECK((property<uint64_t>(properties, "RestrictNamespaces") & uint64_t{0x20000000}) == 0); // CLONE_NEWPID
+}
+
+TEST_CASE("the properties of a unit whose jail Firecracker's jailer makes") {
+    auto spec = example();
+    spec.jailer = true;
+    const auto properties = unit_properties(spec);
+    for (const auto& property : properties)
+        CHECK((std::get<0>(property) != "User" && std::get<0>(property) != "Group"));
+    using Command = sdbus::Struct<std::string, std::vector<std::string>, bool>;
+    CHECK(std::get<1>(property<std::vector<Command>>(properties, "ExecStart").at(0)) ==
+          std::vector<std::string>{spec.program, "--jailer"});
+    // CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID, SYS_ADMIN, MKNOD (linux/capability.h); not one more.
+    CHECK(property<uint64_t>(properties, "CapabilityBoundingSet") == 0x082000cb);
+    CHECK(property<bool>(properties, "NoNewPrivileges"));
+    CHECK(property<bool>(properties, "PrivateMounts"));
+    CHECK(property<uint64_t>(properties, "RestrictNamespaces") == uint64_t{0x00020000}); // CLONE_NEWNS
+    using Device = sdbus::Struct<std::string, std::string>;
+    CHECK(property<std::vector<Device>>(properties, "DeviceAllow") ==
+          std::vector<Device>{Device{"/dev/kvm", "rwm"}, Device{"/dev/net/tun", "rwm"},
+                              Device{"/dev/urandom", "rm"}, Device{"/dev/userfaultfd", "m"}});
+    CHECK(property<uint64_t>(properties, "MemoryMax") == (512 + 64 + 1024) * uint64_t{1 << 20});
+    CHECK(property<uint64_t>(properties, "TasksMax") == 130);
 }
 
 TEST_CASE("a machine's name is a host name") {

@@ -16,6 +16,12 @@ def pytest_sessionstart():
         pytest.exit("SKIP: the system tests need root, to build the machine's root filesystem", returncode=77)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """No skip, but not silent."""
+    if not os.environ.get("BANGER_TEST_FIRECRACKER_DIR"):
+        terminalreporter.write_line("BANGER_TEST_FIRECRACKER_DIR is not set: guests ran with banger-qemu, and not with Firecracker")
+
+
 @pytest.fixture(scope="module")
 def machine():
     with machines.system(staged=False) as made:

@@ -287,22 +287,6 @@ def test_a_helper_killed_between_two_steps_of_a_launch(clean, step):
     assert clean.run(f"ls -A {JAILS}").stdout == ""
 
 
-@real
-def test_the_vms_snapshot_is_its_root_drive(clean):
-    clean.run("head -c 1M /dev/zero >rootfs; truncate -s 4M cow", user="alice")
-    clean.call("Storage", "CreateSnapshot", "(shha{sv})", [VM, 0, 1, {}], files=[("/home/alice/rootfs", "r"), ("/home/alice/cow", "rw")])
-    options = {"vmm": ["s", "firecracker"], "kernel": ["h", 0], "initrd": ["h", 1], "snapshot": ["b", True]}
-    pid = clean.call("Machine", "Launch", "(sa{sv})", [VM, options], files=FILES[:2])[1]
-    clean.until(f"test -S {RUN}/api.sock", "its API's socket")
-    script = ("import socket; s = socket.socket(socket.AF_UNIX); s.connect('%s/api.sock'); "
-              "b = b'{\"drive_id\": \"root\", \"path_on_host\": \"/drives/root\", \"is_root_device\": true}'; "
-              "s.send(b'PUT /drives/root HTTP/1.1\\r\\nContent-Type: application/json\\r\\nContent-Length: %%d\\r\\n\\r\\n' %% len(b) + b); "
-              "print(s.recv(4096))" % RUN)
-    assert "204" in clean.run(["python3", "-I", "-c", script], user="alice").stdout
-    assert clean.run(f"stat -c %F /proc/{pid}/root/drives/root").stdout == "block special file\n"
-
-
-@real
 def test_each_capability_is_needed(clean):
     """What is in the unit's set, taken away one by one, makes the launch fail."""
     unit, _ = launch(clean)

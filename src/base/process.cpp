@@ -71,9 +71,9 @@ struct Launchpad {
             ::signal(number, SIG_DFL);
     }
 
-    /// Until exec the child would have copies of all that the parent has open: the writing end of its own gate,
-    /// whose end of file would then never come, and locks and files that whoever may signal or trace the child
-    /// from become_user() on has no business with.
+    /// Until exec the child would have copies of all that the parent has open: the writing end of its own
+    /// gate, whose end of file would then never come, and locks and files that whoever may signal or trace
+    /// the child from become_user() on has no business with.
     void close_the_rest() const {
         unsigned next = 3;
         for (const int fd : needed) {

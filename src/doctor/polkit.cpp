@@ -49,8 +49,8 @@ public:
         spec.program = find_program("cat", "coreutils");
         spec.stdin_fd = read.get();
         spec.uid_gid = {uid, gid};
-        // Of root's terminal it gets nothing: somebody of that uid may trace it, and type into it (ioctl_tty(2),
-        // TIOCSTI).
+        // Of root's terminal it gets nothing: somebody of that uid may trace it, and type into it
+        // (ioctl_tty(2), TIOCSTI).
         spec.new_session = true;
         spec.no_new_privileges = true;
         spec.parent_death_signal = SIGKILL;

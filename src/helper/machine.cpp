@@ -280,8 +280,8 @@ void Machine::mend_one(const std::string& name, Body body) noexcept {
     }
 }
 
-/// Mending keeps all owners waiting, and what an owner keeps filling takes long to remove. What is left over is
-/// found again by the next start, or by its owner's Cleanup.
+/// Mending keeps all owners waiting, and what an owner keeps filling takes long to remove. What is left over
+/// is found again by the next start, or by its owner's Cleanup.
 bool Machine::may_mend(const std::string& name) const {
     if (std::chrono::steady_clock::now() < mend_until_)
         return true;

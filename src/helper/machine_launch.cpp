@@ -146,8 +146,8 @@ void Machine::launch(const install::Owner& owner, Launch request, const Turn& tu
     ledger_.put(record);
     auto steps = std::make_shared<LaunchSteps>(
         LaunchSteps{owner, std::move(request), record, turn, done, nullptr, current_op_id()});
-    // On a thread: a file of a filesystem that somebody serves may not answer. What an earlier life left in the
-    // jail goes first.
+    // On a thread: a file of a filesystem that somebody serves may not answer. What an earlier life left in
+    // the jail goes first.
     workers_.run<Nothing>(
         owner.uid,
         [sweep = launcher_->sweep(), record, files = &steps->request] { // which the other one keeps

@@ -122,8 +122,8 @@ private:
         });
     }
 
-    /// systemd sends SIGTERM to a service that gives its name back (systemd.service(5), Type=dbus). It may come
-    /// before the bus's answer, which is then not waited for.
+    /// systemd sends SIGTERM to a service that gives its name back (systemd.service(5), Type=dbus). It may
+    /// come before the bus's answer, which is then not waited for.
     void release_name() {
         try {
             connection_->releaseName(bus::ServiceName(bus::helper_service));

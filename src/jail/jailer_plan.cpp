@@ -15,9 +15,8 @@ namespace {
 
 constexpr size_t words_before_binds = 4;
 constexpr size_t longest_folder = 1024;
-constexpr std::array<std::pair<std::string_view, BindMode>, 3> modes{{{"ro", BindMode::ReadOnly},
-                                                                      {"rw", BindMode::ReadWrite},
-                                                                      {"folder", BindMode::Folder}}};
+constexpr std::array<std::pair<std::string_view, BindMode>, 3> modes{
+    {{"ro", BindMode::ReadOnly}, {"rw", BindMode::ReadWrite}, {"folder", BindMode::Folder}}};
 
 [[noreturn]] void refuse(const std::string& what) {
     throw Error(ErrorCode::InvalidArgument, "plan of a jailer: " + what);

@@ -287,6 +287,7 @@ def test_a_helper_killed_between_two_steps_of_a_launch(clean, step):
     assert clean.run(f"ls -A {JAILS}").stdout == ""
 
 
+@real
 def test_each_capability_is_needed(clean):
     """What is in the unit's set, taken away one by one, makes the launch fail."""
     unit, _ = launch(clean)

@@ -32,8 +32,8 @@ ReadyListener::~ReadyListener() {
     ::unlink(path_.c_str());
 }
 
-void ReadyListener::wait(int pidfd, const std::stop_token& stop_token,
-                         std::chrono::milliseconds limit, const std::string& late_hint) const {
+void ReadyListener::wait(int pidfd, const std::stop_token& stop_token, std::chrono::milliseconds limit,
+                         const std::string& late_hint) const {
     const StopEvent stop(stop_token);
     const auto end = Clock::now() + limit;
     try {
@@ -49,8 +49,7 @@ void ReadyListener::wait(int pidfd, const std::stop_token& stop_token,
         if (error.code() != ErrorCode::Timeout)
             throw;
         throw Error(ErrorCode::Timeout,
-                    "the guest was not ready within " + std::to_string(limit.count()) + " ms",
-                    late_hint);
+                    "the guest was not ready within " + std::to_string(limit.count()) + " ms", late_hint);
     }
 }
 

@@ -56,8 +56,9 @@ struct Launchpad {
         std::sort(needed.begin(), needed.end());
     }
 
-    [[noreturn]] void fail() const {
-        const int error_number = errno;
+    /// Reports errno; of the change of uid, as a negative number.
+    [[noreturn]] void fail(bool of_uid = false) const {
+        const int error_number = of_uid ? -errno : errno;
         if (spec.go_fd < 0 && ::write(report_fd, &error_number, sizeof error_number) < 0)
             ::_exit(126);
         ::_exit(127);
@@ -122,7 +123,7 @@ struct Launchpad {
             return;
         const auto [uid, gid] = *spec.uid_gid;
         if (::setgroups(0, nullptr) < 0 || ::setresgid(gid, gid, gid) < 0 || ::setresuid(uid, uid, uid) < 0)
-            fail();
+            fail(true);
     }
 
     void die_with_parent() const {
@@ -202,6 +203,18 @@ private:
     std::chrono::steady_clock::time_point deadline_;
 };
 
+/// From what Launchpad::fail() reports.
+Error start_error(const ProcessSpec& spec, int reported) {
+    if (reported >= 0 || !spec.uid_gid)
+        return errno_error("run " + spec.program, reported);
+    const auto id = std::to_string(spec.uid_gid->first);
+    if (reported == -EINVAL) // user_namespaces(7), "User and group ID mappings"
+        return {ErrorCode::FailedPrecondition,
+                "there is no uid and gid " + id + " here to run " + spec.program,
+                "a container must have it in its maps: /proc/self/uid_map, /proc/self/gid_map"};
+    return errno_error("become uid " + id + " to run " + spec.program, -reported);
+}
+
 } // namespace
 
 std::string ProcessSpec::display() const {
@@ -232,7 +245,7 @@ Child spawn(const ProcessSpec& spec) {
     int error_number = 0;
     if (::read(report_read.get(), &error_number, sizeof error_number) == sizeof error_number) {
         ::waitpid(pid, nullptr, 0);
-        throw errno_error("run " + spec.program, error_number);
+        throw start_error(spec, error_number);
     }
     return child;
 }
@@ -265,6 +278,8 @@ RunResult run(ProcessSpec spec, const RunLimits& limits) {
     RunResult result;
     Collector collector(limits, spec.program);
     try {
+        if (limits.started)
+            limits.started(child.pid);
         collector.collect(collect_output ? out_read.get() : -1, err_read.get(), result);
         std::optional<int> status;
         while (!(status = wait_child(child, 50)))

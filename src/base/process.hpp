@@ -5,6 +5,7 @@
 #include "base/fd.hpp"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -62,6 +63,7 @@ struct RunLimits {
     std::chrono::milliseconds timeout{std::chrono::minutes(10)};
     size_t output = 16 << 20; ///< more than this is an Error
     std::stop_token stop{};
+    std::function<void(int pid)> started{}; ///< told while the pid is still the child's
 };
 
 /// Runs to the end, collecting both outputs (a spec's own stdout_fd is kept and not collected). On time-out,

@@ -72,25 +72,36 @@ LoopDevice attach_loop(int file, uint64_t size, bool read_only) {
     throw Error(ErrorCode::Busy, "no loop device stays free", "try again in a moment");
 }
 
-OwnedFd make_nameless_node(dev_t device, unsigned uid, unsigned gid) {
+NamelessNode::NamelessNode(dev_t device) {
     // In the helper's own folder: /run takes no devices (mount(8), nodev).
     const auto path = std::string(state_folder) + "/" + node_prefix + random_hex(8);
-    if (::mknod(path.c_str(), S_IFBLK, device) < 0)
+    if (::mknod(path.c_str(), S_IFBLK | 0600, device) < 0)
         throw_errno("make a device node in " + std::string(state_folder));
-    OwnedFd node(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    const bool fine =
-        node && ::fchownat(node.get(), "", uid, gid, AT_EMPTY_PATH) == 0 && ::chmod(path.c_str(), 0600) == 0;
+    node_.reset(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     const int number = errno;
     ::unlink(path.c_str());
-    if (!fine)
-        throw errno_error("give away the device node " + path, number);
-    return node;
+    if (!node_)
+        throw errno_error("open the device node " + path, number);
 }
 
-OwnedFd open_exclusively(int node, int flags) {
+NamelessNode::~NamelessNode() {
+    if (::fchownat(node_.get(), "", 0, 0, AT_EMPTY_PATH) < 0 || ::chmod(path().c_str(), 0) < 0)
+        log::error("a device node stays open to others: " + errno_error("take it back", errno).message());
+}
+
+std::string NamelessNode::path() const {
+    return "/proc/self/fd/" + std::to_string(node_.get());
+}
+
+void NamelessNode::give(unsigned id) const {
+    if (::fchownat(node_.get(), "", id, id, AT_EMPTY_PATH) < 0)
+        throw errno_error("give a device node to uid " + std::to_string(id), errno)
+            .with_hint("a container must have it in its maps: /proc/self/uid_map, /proc/self/gid_map");
+}
+
+OwnedFd NamelessNode::open_exclusively(int flags) const {
     // O_EXCL without O_CREAT, of a block device: EBUSY while it is in use (open(2)).
-    const auto path = "/proc/self/fd/" + std::to_string(node);
-    OwnedFd device(::open(path.c_str(), flags | O_EXCL | O_CLOEXEC));
+    OwnedFd device(::open(path().c_str(), flags | O_EXCL | O_CLOEXEC));
     if (device)
         return device;
     if (errno == EBUSY)

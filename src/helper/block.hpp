@@ -1,4 +1,4 @@
-// Block devices by descriptor: files behind loop devices, and nodes that are one owner's.
+// Block devices by descriptor: files behind loop devices, and nodes without a name.
 #pragma once
 
 #include "base/fd.hpp"
@@ -19,11 +19,28 @@ struct LoopDevice {
 /// LO_FLAGS_AUTOCLEAR (loop(4)). Unavailable where there are no loop devices.
 LoopDevice attach_loop(int file, uint64_t size, bool read_only);
 
-/// A node of that block device which this owner may open, and which has no name any more: a descriptor made
-/// with O_PATH, for /proc/self/fd/N.
-OwnedFd make_nameless_node(dev_t device, unsigned uid, unsigned gid);
-/// The device itself, opened so that nobody else has it: Busy otherwise.
-OwnedFd open_exclusively(int node, int flags);
+/// A node of a block device which has no name any more, and is root's alone until it is given away. The
+/// kernel gives a device's number again once the device is gone, and whoever holds a node (a descriptor made
+/// with O_PATH is enough) would open the next one: so it is taken back when this goes.
+class NamelessNode {
+public:
+    explicit NamelessNode(dev_t device);
+    NamelessNode(const NamelessNode&) = delete;
+    NamelessNode& operator=(const NamelessNode&) = delete;
+    ~NamelessNode();
+
+    /// Made with O_PATH; who has it opens the device as /proc/self/fd/N.
+    int get() const noexcept { return node_.get(); }
+    /// To this uid and gid, which may then read and write the device.
+    void give(unsigned id) const;
+    /// The device itself, opened so that nobody else has it: Busy otherwise.
+    OwnedFd open_exclusively(int flags) const;
+
+private:
+    std::string path() const;
+    OwnedFd node_;
+};
+
 /// Removes nodes whose makers died before they took the name away.
 void remove_left_nodes();
 

@@ -1,6 +1,7 @@
 #include "helper/image_child.hpp"
 
 #include "bus/errors.hpp"
+#include "helper/disk_child.hpp"
 #include "helper/image_ext4.hpp"
 #include "helper/sandbox.hpp"
 
@@ -8,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <string_view>
 
 namespace banger::helper {
@@ -32,7 +32,7 @@ std::string answer(int image, const std::string& bytes) noexcept {
 
 } // namespace
 
-std::string run_image_child(int image, const install::Owner& owner, const ImageRequest& request) {
+std::string run_image_child(int image, unsigned owner, const ImageRequest& request) {
     OwnedFd input(::memfd_create("image-request", MFD_CLOEXEC));
     if (!input)
         throw_errno("make memory for the request");
@@ -44,10 +44,8 @@ std::string run_image_child(int image, const install::Owner& owner, const ImageR
     spec.arguments = {"helper", image_child_mode, std::to_string(image)};
     spec.stdin_fd = input.get();
     spec.inherited = {image};
-    spec.uid_gid = {owner.uid, owner.gid};
-    spec.no_new_privileges = true;
-    spec.parent_death_signal = SIGKILL;
-    const auto result = run(std::move(spec), {patience, most_image_bytes + 4096});
+    const auto result =
+        run_disk_child(std::move(spec), disk_child_id(owner), {patience, most_image_bytes + 4096});
     if (result.status != 0)
         throw Error(ErrorCode::FailedPrecondition,
                     "the reader of the image ended with status " + std::to_string(result.status),

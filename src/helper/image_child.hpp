@@ -4,9 +4,7 @@
 // state, and its layout of addresses for a hostile image to learn from.
 #pragma once
 
-#include "base/process.hpp"
 #include "helper/image_request.hpp"
-#include "install/metadata.hpp"
 
 #include <string>
 
@@ -14,10 +12,10 @@ namespace banger::helper {
 
 inline constexpr const char* image_child_mode = "--image-files";
 
-/// The helper's side: runs that process as the owner, with no privilege, for the image that `image` has open,
-/// and gives its answer's content. Throws what it answers; Timeout after a minute; Internal when it died.
+/// The helper's side: runs that process (disk_child.hpp) for the image that `image` has open, and gives its
+/// answer's content. Throws what it answers; Timeout after a minute; Internal when it died.
 /// Blocks.
-std::string run_image_child(int image, const install::Owner& owner, const ImageRequest& request);
+std::string run_image_child(int image, unsigned owner, const ImageRequest& request);
 
 /// The other side: limits, then a filter of system calls, then the request from standard input and the answer
 /// to standard output. Does not return.

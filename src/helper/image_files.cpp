@@ -26,14 +26,13 @@ void check_unlocked(int file, bool write) {
 }
 
 /// Worker's work.
-std::string in_snapshot(Mapper& mapper, const std::string& name, const install::Owner& owner,
+std::string in_snapshot(Mapper& mapper, const std::string& name, unsigned owner,
                         const ImageRequest& request) {
     const auto found = mapper.find(name);
     if (!found)
         throw Error(ErrorCode::NotFound, "the snapshot " + name + " is gone", "create it anew");
     mapper.check_valid(name);
-    const auto node = make_nameless_node(found->device, owner.uid, owner.gid);
-    const auto device = open_exclusively(node.get(), request.write ? O_RDWR : O_RDONLY);
+    const auto device = NamelessNode(found->device).open_exclusively(request.write ? O_RDWR : O_RDONLY);
     return run_image_child(device.get(), owner, request);
 }
 
@@ -66,9 +65,8 @@ void ImageFiles::access(const install::Owner& owner, AccessImage request, const 
         throw Error(ErrorCode::NotFound, "the VM has no snapshot", "create it, or pass an image");
     workers_.run<std::string>(
         owner.uid,
-        [this, owner, name = snapshot_name(owner.uid, request.vm), what = std::move(request.request)] {
-            return in_snapshot(mapper_, name, owner, what);
-        },
+        [this, uid = owner.uid, name = snapshot_name(owner.uid, request.vm),
+         what = std::move(request.request)] { return in_snapshot(mapper_, name, uid, what); },
         [turn, done](Outcome<std::string> outcome) { done(std::move(outcome)); });
 }
 
@@ -93,7 +91,7 @@ void ImageFiles::with_file(const install::Owner& owner, AccessImage request, con
                 if (write ? ledger_.file_holder(file->id) : ledger_.cow_holder(file->id))
                     throw Error(ErrorCode::Busy, "a snapshot uses the image", "remove it first");
                 workers_.run<std::string>(
-                    owner.uid, [=] { return run_image_child(held->image.get(), owner, held->request); },
+                    owner.uid, [=] { return run_image_child(held->image.get(), owner.uid, held->request); },
                     [turn, done](Outcome<std::string> answer) { done(std::move(answer)); });
             });
         });

@@ -136,7 +136,7 @@ void kill_session(const ProcessId& leader, uint32_t uid) {
         for (const auto& pidfd : left)
             wait_readable(pidfd.get(), 100);
         if (std::chrono::steady_clock::now() > deadline)
-            throw Error(ErrorCode::Timeout, "processes of a half-made jail do not end",
+            throw Error(ErrorCode::Timeout, "processes that were killed do not end",
                         "they hang in the kernel; try again later");
     }
 }

@@ -30,7 +30,7 @@ int parent_of(int pid);
 /// Kills a session's leader and what runs in its session with the same real uid, until nothing does; also
 /// when the leader has ended before the others. For a jail that was caught half-made: bubblewrap's child
 /// waits for a word of its parent without noticing the parent's end, and is in no jail yet by which it could
-/// be found. May block for some milliseconds.
+/// be found; and for work on disks that is over. May block for some milliseconds.
 void kill_session(const ProcessId& leader, uint32_t uid);
 
 } // namespace banger::helper

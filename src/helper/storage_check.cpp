@@ -2,6 +2,7 @@
 #include "base/process.hpp"
 #include "bus/errors.hpp"
 #include "helper/block.hpp"
+#include "helper/disk_child.hpp"
 #include "helper/network.hpp"
 #include "helper/storage.hpp"
 
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 
 namespace banger::helper {
 
@@ -41,8 +41,8 @@ uint32_t number_at(std::string_view bytes, size_t at) {
     return value;
 }
 
-/// As its owner, with nothing but the device: what is on it is a guest's.
-ProcessSpec check_command(int node, const install::Owner& owner, bool force) {
+/// With nothing but the device: what is on it is a guest's.
+ProcessSpec check_command(int node, bool force) {
     ProcessSpec spec;
     spec.program = prlimit_program;
     spec.arguments = {"--core=0",
@@ -57,22 +57,21 @@ ProcessSpec check_command(int node, const install::Owner& owner, bool force) {
         spec.arguments.emplace_back("-f");
     spec.arguments.push_back("/proc/self/fd/" + std::to_string(node));
     spec.inherited = {node};
-    spec.uid_gid = {owner.uid, owner.gid};
-    spec.no_new_privileges = true;
-    spec.parent_death_signal = SIGKILL;
     return spec;
 }
 
 /// Worker's work.
-void check_filesystem(Mapper& mapper, const std::string& name, const install::Owner& owner, bool force) {
+void check_filesystem(Mapper& mapper, const std::string& name, unsigned owner, bool force) {
     const auto found = mapper.find(name);
     if (!found)
         throw Error(ErrorCode::NotFound, "the snapshot " + name + " is gone", "create it anew");
     mapper.check_valid(name);
     if (found->in_use)
         throw Error(ErrorCode::Busy, "the snapshot " + name + " is in use");
-    const auto node = make_nameless_node(found->device, owner.uid, owner.gid);
-    const auto result = run(check_command(node.get(), owner, force), {patience, most_words});
+    const auto id = disk_child_id(owner);
+    const NamelessNode node(found->device);
+    node.give(id);
+    const auto result = run_disk_child(check_command(node.get(), force), id, {patience, most_words});
     judge_check(result.status, result.output + result.errors);
 }
 
@@ -140,8 +139,8 @@ void Storage::check(const install::Owner& owner, const CheckSnapshot& request, c
         throw Error(ErrorCode::FailedPrecondition, "the VM's VMM is running", "kill it first");
     workers_.run<Nothing>(
         owner.uid,
-        [this, owner, name = snapshot_name(owner.uid, request.vm), force = request.force] {
-            check_filesystem(mapper_, name, owner, force);
+        [this, uid = owner.uid, name = snapshot_name(owner.uid, request.vm), force = request.force] {
+            check_filesystem(mapper_, name, uid, force);
             return Nothing{};
         },
         [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });

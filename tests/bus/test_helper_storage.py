@@ -1,5 +1,6 @@
 """Snapshots, as far as a host without device-mapper goes; and files inside of images, all of it."""
 import hashlib
+import threading
 
 import pytest
 from banger_test import Instance
@@ -228,6 +229,47 @@ def test_damaged_images_hurt_nobody(world, image, seed):
         except Exception as error:
             assert getattr(error, "name", "").startswith("org.banger.Error."), error
     assert world.helper_pid() == pid
+
+
+STOP = """import os, signal
+while True:
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            if b'--image-files' in open(f'/proc/{pid}/cmdline', 'rb').read():
+                os.kill(int(pid), signal.SIGSTOP)
+                print(pid, flush=True)
+                raise SystemExit
+        except OSError:
+            pass
+"""
+
+
+def test_what_reads_images_is_nobodys(world, image):
+    """Its owner can neither trace it nor open what it has open."""
+    stopper = world.instance.popen("/usr/bin/python3", "-I", "-c", STOP, user="root", stdout=-1)
+    caught = threading.Event()
+
+    def read_on():
+        while not caught.is_set():
+            assert read(world, "/etc/hostname", image) == b"guest\n"
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    try:
+        pid = stopper.stdout.readline().decode().strip()
+        caught.set()
+        status = dict(line.split(":", 1) for line in world.root(f"cat /proc/{pid}/status").splitlines())
+        nobody = str(0x70000000 + int(world.owner("id -u")))
+        assert status["Uid"].split() == status["Gid"].split() == [nobody] * 4
+        assert status["Groups"].split() == [] and int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"].strip() == "1"
+        assert world.owner(f"ls /proc/{pid}/fd 2>&1 || true").strip().endswith("Permission denied")
+        assert "not permitted" in world.owner(f"kill -0 {pid} 2>&1 || true")
+    finally:
+        caught.set()
+        world.root(f"kill -CONT {pid}")
+        reader.join(timeout=60)
+        stopper.wait(timeout=30)
+    assert not reader.is_alive()
 
 
 def test_what_is_no_ext4(world):

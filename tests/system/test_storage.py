@@ -125,6 +125,49 @@ def test_not_while_the_vmm_runs(machine):
     storage(machine, "CheckSnapshot")
 
 
+# As root: takes what e2fsck has of the device, tells about e2fsck, and then tries as e2fsck's uid.
+HOLD = """import os, stat, time
+got = None
+print('looking', flush=True)
+open('/run/looking', 'w').close()
+while got is None:
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            if open(f'/proc/{pid}/comm').read() != 'e2fsck\\n':
+                continue
+            uid = os.stat(f'/proc/{pid}').st_uid
+            for name in os.listdir(f'/proc/{pid}/fd'):
+                if stat.S_ISBLK(os.stat(f'/proc/{pid}/fd/{name}').st_mode):
+                    got = os.open(f'/proc/{pid}/fd/{name}', os.O_PATH)
+        except OSError:
+            pass
+print(uid, flush=True)
+while not os.path.exists('/run/checked'):
+    time.sleep(.05)
+after = os.fstat(got)
+print(after.st_uid, after.st_gid, oct(after.st_mode & 0o7777), flush=True)
+os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
+try:
+    os.open(f'/proc/self/fd/{got}', os.O_RDONLY)
+    print('opened')
+except PermissionError:
+    print('refused')
+"""
+
+
+def test_what_is_kept_of_a_check_opens_nothing(machine):
+    create(machine)
+    holder = machine.start(["/usr/bin/python3", "-I", "-c", HOLD], timeout=180)
+    machine.until("test -e /run/looking")
+    for _ in range(5):
+        storage(machine, "CheckSnapshot", options={"force": ["b", True]})
+    machine.run("touch /run/checked")
+    assert holder.wait().stdout.splitlines() == ["looking", str(0x70000000 + 1001), "0 0 0o0", "refused"]
+    machine.run("rm /run/looking /run/checked")
+    storage(machine, "RemoveSnapshot")
+    assert mapped(machine) == []
+
+
 def test_a_device_that_is_held_open(machine):
     create(machine)
     holder = machine.start(f"exec 3<>/dev/mapper/{NAME}; echo held > /run/held; sleep 60")

@@ -19,10 +19,15 @@
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+#include <thread>
 
 namespace banger::helper {
 
 namespace {
+
+/// Below what systemd waits for a service to start (DefaultTimeoutStartSec=, 90 s).
+constexpr std::chrono::seconds lock_patience{80};
+constexpr std::chrono::milliseconds lock_again{5};
 
 /// Seconds from the environment of whoever starts the helper (not of its callers), so that tests need not
 /// wait.
@@ -51,9 +56,16 @@ void ensure_runtime_folder() {
 /// One helper at a time: a new one that the bus starts while the old one leaves waits here for it.
 OwnedFd lock_ledger() {
     auto lock = open_file(std::string(runtime_folder) + "/helper.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-    while (::flock(lock.get(), LOCK_EX) < 0)
-        if (errno != EINTR)
+    const auto deadline = std::chrono::steady_clock::now() + lock_patience;
+    while (::flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
             throw_errno("lock the ledger");
+        if (std::chrono::steady_clock::now() > deadline)
+            throw Error(
+                ErrorCode::Unavailable, "the helper before this one does not end",
+                "it may hang in the kernel, on a file of somebody's own filesystem: look at it with ps");
+        std::this_thread::sleep_for(lock_again);
+    }
     return lock;
 }
 

@@ -1,4 +1,5 @@
 // Storage's checks: of the files before they become a disk, and of the filesystem on it.
+#include "base/file.hpp"
 #include "base/process.hpp"
 #include "bus/errors.hpp"
 #include "helper/block.hpp"
@@ -9,10 +10,13 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
 #include <array>
+#include <sstream>
+#include <string>
 
 namespace banger::helper {
 
@@ -21,6 +25,26 @@ namespace {
 constexpr std::chrono::minutes patience{5};
 constexpr const char* prlimit_program = "/usr/bin/prlimit";
 constexpr size_t most_words = 64 << 10;
+constexpr size_t mounts_limit = 4 << 20;
+
+/// An overlay asks the filesystems below it, which an owner may have mounted in a namespace of its own, FUSE
+/// among them. The host's own are in this process's list of mounts, by a device number that is the same in
+/// every namespace (proc(5), mountinfo).
+bool is_mounted_here(int fd) {
+    struct stat file{};
+    if (::fstat(fd, &file) < 0)
+        return false;
+    const auto number =
+        std::to_string(gnu_dev_major(file.st_dev)) + ":" + std::to_string(gnu_dev_minor(file.st_dev));
+    std::istringstream lines(read_file("/proc/self/mountinfo", mounts_limit));
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream fields(line);
+        std::string id, parent, device;
+        if (fields >> id >> parent >> device && device == number)
+            return true;
+    }
+    return false;
+}
 
 /// Filesystems that answer by themselves: a file of FUSE would let its owner hold up the kernel's own threads
 /// for ever.
@@ -30,8 +54,11 @@ bool answers_by_itself(int fd) {
         TMPFS_MAGIC,      OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1UL /* ZFS */, 0xca451a4eUL /* bcachefs */,
         EXT2_SUPER_MAGIC};
     struct statfs status{};
-    return ::fstatfs(fd, &status) == 0 &&
-           std::find(kinds.begin(), kinds.end(), static_cast<unsigned long>(status.f_type)) != kinds.end();
+    if (::fstatfs(fd, &status) < 0)
+        return false;
+    const auto kind = static_cast<unsigned long>(status.f_type);
+    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end() &&
+           (kind != OVERLAYFS_SUPER_MAGIC || is_mounted_here(fd));
 }
 
 uint32_t number_at(std::string_view bytes, size_t at) {

@@ -235,7 +235,7 @@ STOP = """import os, signal
 while True:
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
-            if b'--image-files' in open(f'/proc/{pid}/cmdline', 'rb').read():
+            if open(f'/proc/{pid}/cmdline', 'rb').read().split(bytes(1))[2:3] == [b'--image-files']:
                 os.kill(int(pid), signal.SIGSTOP)
                 print(pid, flush=True)
                 raise SystemExit

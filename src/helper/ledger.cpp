@@ -155,6 +155,14 @@ size_t Ledger::count_snapshots_of(uint32_t uid) const noexcept {
     }));
 }
 
+uint64_t Ledger::cow_bytes_beside(uint32_t uid, const VmId& vm) const noexcept {
+    uint64_t sum = 0;
+    for (const auto& [key, record] : vms_)
+        if (record.uid == uid && !(record.vm == vm) && record.snapshot)
+            sum += record.snapshot->cow_size;
+    return sum;
+}
+
 size_t Ledger::count_bridges_of(uint32_t uid) const noexcept {
     return static_cast<size_t>(std::count_if(bridges_.begin(), bridges_.end(),
                                              [&](const auto& entry) { return entry.second.uid == uid; }));

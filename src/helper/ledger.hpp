@@ -42,6 +42,8 @@ public:
     std::vector<BridgeRecord> bridges() const;
     size_t count_vms_of(uint32_t uid) const noexcept;
     size_t count_snapshots_of(uint32_t uid) const noexcept;
+    /// What the cows of an owner's other VMs have together.
+    uint64_t cow_bytes_beside(uint32_t uid, const VmId& vm) const noexcept;
     size_t count_bridges_of(uint32_t uid) const noexcept;
     size_t count_taps_on(const BridgeName& name) const noexcept;
 

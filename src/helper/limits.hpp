@@ -14,6 +14,7 @@ inline constexpr uint64_t least_disk = 64 << 10;           ///< bytes of a rootf
 inline constexpr uint64_t most_rootfs = uint64_t{1} << 40; ///< bytes
 /// Bytes. The kernel keeps an entry in its memory for each chunk that was written to.
 inline constexpr uint64_t most_cow = uint64_t{64} << 30;
+inline constexpr uint64_t cow_bytes_per_owner = uint64_t{256} << 30; ///< all cows together
 inline constexpr size_t bridges_per_owner = 4;
 inline constexpr size_t pending_per_owner = 64;
 inline constexpr size_t waits_per_owner = 32; ///< fewer than calls: they take long

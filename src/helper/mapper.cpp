@@ -15,6 +15,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <memory>
+#include <sstream>
 #include <string_view>
 #include <thread>
 
@@ -93,6 +94,13 @@ bool available() {
 
 } // namespace
 
+uint32_t chunk_of_table(std::string_view words) {
+    std::istringstream fields{std::string(words)};
+    std::string origin, cow, kind;
+    uint32_t chunk = 0;
+    return fields >> origin >> cow >> kind >> chunk && (kind == "P" || kind == "PO") ? chunk : 0;
+}
+
 Mapper::Mapper() {
     ::dm_log_with_errno_init(hear);
     // No waiting for udev: nodes of these devices are made where they are needed.
@@ -130,21 +138,35 @@ std::optional<MappedDevice> Mapper::find(const std::string& name) {
     return MappedDevice{makedev(info.major, info.minor), info.open_count > 0};
 }
 
-void Mapper::check_valid(const std::string& name) {
+std::string Mapper::target_words(int type, const std::string& name) {
     const std::lock_guard lock(mutex_);
-    const auto task = by_uuid(DM_DEVICE_STATUS, name);
+    const auto task = by_uuid(type, name);
     dm_info info{};
     if (!task.run_for(info, "ask for the state of " + name))
         throw Error(ErrorCode::NotFound, "the snapshot " + name + " is gone", "create it anew");
     uint64_t start = 0;
     uint64_t length = 0;
-    char* type = nullptr;
+    char* target = nullptr;
     char* words = nullptr;
-    ::dm_get_next_target(task.get(), nullptr, &start, &length, &type, &words);
+    ::dm_get_next_target(task.get(), nullptr, &start, &length, &target, &words);
+    return words ? words : "";
+}
+
+void Mapper::check_valid(const std::string& name) {
     // "used/total metadata" of an intact one (snapshot.rst, "How to determine when a snapshot is full").
-    if (const std::string_view state(words ? words : ""); state.empty() || state[0] < '0' || state[0] > '9')
-        throw Error(ErrorCode::FailedPrecondition, "the snapshot is lost: " + std::string(state),
+    if (const auto state = target_words(DM_DEVICE_STATUS, name);
+        state.empty() || state[0] < '0' || state[0] > '9')
+        throw Error(ErrorCode::FailedPrecondition, "the snapshot is lost: " + state,
                     "its copy-on-write file was too small, or could not be read; begin with a new one");
+}
+
+void Mapper::check_chunk(const std::string& name) {
+    if (chunk_of_table(target_words(DM_DEVICE_TABLE, name)) == snapshot_chunk)
+        return;
+    remove(name);
+    throw Error(ErrorCode::FailedPrecondition,
+                "the cow's chunks are not of " + std::to_string(snapshot_chunk) + " sectors",
+                "begin with a new, empty file, and write nothing to it");
 }
 
 bool Mapper::remove_once(const std::string& name) {

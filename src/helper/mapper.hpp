@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 struct dm_task;
@@ -21,6 +22,10 @@ struct SnapshotTable {
     dev_t origin = 0; ///< never written to
     dev_t cow = 0;
 };
+
+/// The chunk of a snapshot's table as the kernel tells it, "7:0 7:1 P 32 …" (dm-snapshot.c, snapshot_status);
+/// 0 for what is none.
+uint32_t chunk_of_table(std::string_view words);
 
 struct MappedDevice {
     dev_t device = 0;
@@ -41,12 +46,17 @@ public:
     std::optional<MappedDevice> find(const std::string& name);
     /// FailedPrecondition when the cow has overflown, or could not be read.
     void check_valid(const std::string& name);
+    /// FailedPrecondition, after removing the device, when the kernel does not use the chunks that it was
+    /// asked for: what is in a cow counts for more, and its owner may write there until the kernel has read.
+    void check_chunk(const std::string& name);
     /// Nothing there: nothing done. Busy when it is held open for longer than five seconds. Blocks.
     void remove(const std::string& name);
     /// Of all of banger's devices; none where there is no device-mapper.
     std::vector<std::string> names();
 
 private:
+    /// The words of its only target, of DM_DEVICE_STATUS or DM_DEVICE_TABLE. NotFound.
+    std::string target_words(int type, const std::string& name);
     bool remove_once(const std::string& name);
     std::mutex mutex_;
 };

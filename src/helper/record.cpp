@@ -1,6 +1,7 @@
 #include "helper/record.hpp"
 
 #include "base/error.hpp"
+#include "helper/limits.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -157,8 +158,10 @@ FileId file_id(const Json& json) {
 }
 
 SnapshotRecord snapshot_record(const Json& json) {
-    const Object object(json, {"rootfs", "cow", "step"});
-    return {file_id(object.at("rootfs")), file_id(object.at("cow")), object.choice("step", steps)};
+    const Object object(json, {"rootfs", "cow", "step", "cow-size"});
+    // Without it in records of earlier versions.
+    const auto size = object.has("cow-size") ? object.number("cow-size", most_cow) : 0;
+    return {file_id(object.at("rootfs")), file_id(object.at("cow")), object.choice("step", steps), size};
 }
 
 ResolverRecord resolver_record(const Json& json) {
@@ -183,7 +186,8 @@ std::string render(const VmRecord& record) {
     if (record.snapshot)
         json["snapshot"] = {{"rootfs", to_json(record.snapshot->rootfs)},
                             {"cow", to_json(record.snapshot->cow)},
-                            {"step", name_of(steps, record.snapshot->step)}};
+                            {"step", name_of(steps, record.snapshot->step)},
+                            {"cow-size", record.snapshot->cow_size}};
     if (record.jail)
         json["jail"] = name_of(steps, *record.jail);
     if (const auto& vmm = record.vmm) {

@@ -52,6 +52,7 @@ struct SnapshotRecord {
     FileId rootfs;
     FileId cow;
     Step step = Step::Making;
+    uint64_t cow_size = 0; ///< bytes of it that the kernel was given
     bool operator==(const SnapshotRecord&) const = default;
 };
 

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 namespace banger::helper {
@@ -33,9 +34,9 @@ void check_header_of(int cow) {
 
 /// Worker's work. When it throws, the loop devices go with the descriptors here.
 void make(Mapper& mapper, const std::string& name, int rootfs, uint64_t size, int cow, uint64_t cow_size) {
-    check_header_of(cow);
     const auto origin = attach_loop(rootfs, size, true);
     const auto store = attach_loop(cow, cow_size, false);
+    check_header_of(store.held.get()); // as late as can be: its owner may write to it
     mapper.create(name, {size / sector, origin.device, store.device});
 }
 
@@ -59,11 +60,12 @@ struct Storage::CreateSteps {
     Done<std::string> done;
     DiskFile rootfs, cow;
     std::string name;
+    SnapshotRecord wanted{};
 };
 
 void Storage::perform(const Key& grant, CreateSnapshot request, const Done<std::string>& done) {
     auto steps = std::make_shared<CreateSteps>(
-        CreateSteps{grant.owner(), std::move(request), nullptr, done, {}, {}, {}});
+        CreateSteps{grant.owner(), std::move(request), nullptr, done, {}, {}, {}, {}});
     const auto uid = steps->owner.uid;
     steps->name = snapshot_name(uid, steps->request.vm);
     lanes_.enter(vm_lane(uid, steps->request.vm), [=, this, op = grant.op_id()](const Turn& turn) {
@@ -72,11 +74,12 @@ void Storage::perform(const Key& grant, CreateSnapshot request, const Done<std::
         workers_.run<Nothing>(
             uid,
             [this, steps] {
-                const auto& [owner, request, held, answer, rootfs, cow, name] = *steps;
+                const auto& request = steps->request;
+                const auto owner = steps->owner.uid;
                 steps->rootfs =
-                    check_disk_file(request.rootfs.get(), owner.uid, Access::Read, most_rootfs, "the rootfs");
+                    check_disk_file(request.rootfs.get(), owner, Access::Read, most_rootfs, "the rootfs");
                 steps->cow =
-                    check_disk_file(request.cow.get(), owner.uid, Access::ReadWrite, most_cow, "the cow");
+                    check_disk_file(request.cow.get(), owner, Access::ReadWrite, most_cow, "the cow");
                 mapper_.require();
                 return Nothing{};
             },
@@ -91,33 +94,47 @@ void Storage::perform(const Key& grant, CreateSnapshot request, const Done<std::
     });
 }
 
-void Storage::checked(const std::shared_ptr<CreateSteps>& steps) {
-    const auto uid = steps->owner.uid;
-    const auto& vm = steps->request.vm;
-    const SnapshotRecord wanted{steps->rootfs.id, steps->cow.id, Step::Making};
+/// The record for what is asked, unless it may not be.
+SnapshotRecord Storage::want(uint32_t uid, const VmId& vm, const DiskFile& rootfs,
+                             const DiskFile& cow) const {
     const auto* known = ledger_.vm(uid, vm);
+    SnapshotRecord wanted{rootfs.id, cow.id, Step::Making, cow.size};
     if (!known && ledger_.count_vms_of(uid) >= vms_per_owner)
         throw failed("you have " + std::to_string(vms_per_owner) + " VMs, which is the limit");
-    const bool has_one = known && known->snapshot;
-    if (!has_one && ledger_.count_snapshots_of(uid) >= snapshots_per_owner)
+    if (known && known->snapshot) {
+        if (known->snapshot->rootfs != wanted.rootfs || known->snapshot->cow != wanted.cow)
+            throw failed("the VM has a snapshot of other files", "remove it first");
+        wanted.step = known->snapshot->step;
+        // A file that was cut since then does not make the kernel's part smaller.
+        wanted.cow_size = std::max(wanted.cow_size, known->snapshot->cow_size);
+    } else if (ledger_.count_snapshots_of(uid) >= snapshots_per_owner) {
         throw failed("you have " + std::to_string(snapshots_per_owner) + " snapshots, which is the limit");
-    if (has_one && (known->snapshot->rootfs != wanted.rootfs || known->snapshot->cow != wanted.cow))
-        throw failed("the VM has a snapshot of other files", "remove it first");
+    }
+    if (wanted.cow_size >
+        cow_bytes_per_owner - std::min(cow_bytes_per_owner, ledger_.cow_bytes_beside(uid, vm)))
+        throw failed("your cows would have more than " + std::to_string(cow_bytes_per_owner) +
+                         " bytes together, which is the limit",
+                     "remove other snapshots, or take a smaller cow");
     if (wanted.rootfs == wanted.cow)
         throw failed("rootfs and cow are the same file");
     const auto* writer = ledger_.file_holder(wanted.cow);
-    const auto* written = ledger_.cow_holder(wanted.rootfs);
-    if ((writer && writer != known) || written)
+    if ((writer && writer != known) || ledger_.cow_holder(wanted.rootfs))
         throw Error(ErrorCode::Busy, "a file is in use by the snapshot of another VM",
                     "give each VM a cow of its own");
-    if (!has_one)
-        write(uid, vm, wanted);
+    return wanted;
+}
+
+void Storage::checked(const std::shared_ptr<CreateSteps>& steps) {
+    const auto uid = steps->owner.uid;
+    steps->wanted = want(uid, steps->request.vm, steps->rootfs, steps->cow);
+    write(uid, steps->request.vm, steps->wanted);
     workers_.run<Nothing>(
         uid,
         [this, steps] {
             if (!mapper_.find(steps->name))
                 make(mapper_, steps->name, steps->request.rootfs.get(), steps->rootfs.size,
                      steps->request.cow.get(), steps->cow.size);
+            mapper_.check_chunk(steps->name);
             return Nothing{};
         },
         [this, steps, turn = steps->turn](const Outcome<Nothing>& outcome) {
@@ -132,7 +149,8 @@ void Storage::made(const std::shared_ptr<CreateSteps>& steps, const Outcome<Noth
         write(uid, vm, std::nullopt); // all or nothing was made
         throw Error(*error);
     }
-    write(uid, vm, SnapshotRecord{steps->rootfs.id, steps->cow.id, Step::Made});
+    steps->wanted.step = Step::Made;
+    write(uid, vm, steps->wanted);
     steps->done(steps->name);
 }
 

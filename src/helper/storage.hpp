@@ -54,6 +54,7 @@ public:
 
 private:
     struct CreateSteps;
+    SnapshotRecord want(uint32_t uid, const VmId& vm, const DiskFile& rootfs, const DiskFile& cow) const;
     void checked(const std::shared_ptr<CreateSteps>& steps);
     void made(const std::shared_ptr<CreateSteps>& steps, const Outcome<Nothing>& outcome);
     void check(const install::Owner& owner, const CheckSnapshot& request, const Turn& turn,

@@ -203,6 +203,40 @@ def test_a_cow_of_something_else(machine):
     assert mapped(machine) == [] and loops(machine) == []
 
 
+def test_a_cow_that_changes_after_it_was_looked_at(machine):
+    """Its owner writes another size of chunks into it all the time: the kernel's is 32 sectors, or there is no device."""
+    create(machine)
+    storage(machine, "RemoveSnapshot")
+    script = ("import os, struct; f = os.open('cow', os.O_WRONLY)\n"
+              "while True: os.pwrite(f, struct.pack('<I', 8), 12); os.pwrite(f, struct.pack('<I', 32), 12)")
+    writer = machine.start(["/usr/bin/python3", "-I", "-c", script], user="alice", cwd=HOME, timeout=300)
+    for _ in range(15):
+        try:
+            create(machine)
+            assert machine.run(f"dmsetup table {NAME}").stdout.split()[5:7] == ["P", "32"]
+        except BusError:
+            assert mapped(machine) == []
+        storage(machine, "RemoveSnapshot")
+    machine.run("pkill -u alice -f pwrite", check=False)
+    writer.wait(check=False)
+
+
+def test_the_cows_of_an_owner_together(machine):
+    vms = [f"{n:016x}" for n in range(5)]
+    machine.run("for n in 0 1 2 3 4; do truncate -s 64G vast$n; done", user="alice", cwd=HOME)
+    try:
+        for n in range(4):
+            create(machine, vms[n], [FILES[0], (f"{HOME}/vast{n}", "rw")])
+        error = refused(lambda: create(machine, vms[4], [FILES[0], (f"{HOME}/vast4", "rw")]))
+        assert error.name.endswith("FailedPrecondition") and "together" in error.message
+        storage(machine, "RemoveSnapshot", vms[0])
+        create(machine, vms[4], [FILES[0], (f"{HOME}/vast4", "rw")])
+    finally:
+        for vm in vms:
+            machine.call("Machine", "Cleanup", "(sa{sv})", [vm, {}])
+        machine.run("rm vast*", user="alice", cwd=HOME)
+
+
 def test_a_killed_helper_leaves_a_made_snapshot(machine):
     create(machine)
     kill_helper(machine)

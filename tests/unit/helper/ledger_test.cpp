@@ -35,7 +35,7 @@ VmRecord full_record() {
     record.tap = TapRecord{TapName::parse("btap-0123456789"), BridgeName::parse("br-fc-3e8"), Step::Made};
     record.tap->isolated = false;
     record.nat = NatRecord{Ipv4Address::parse("172.30.1.2"), true, Step::Making};
-    record.snapshot = SnapshotRecord{{1, 18446744073709551615ULL}, {2, 3}, Step::Removing};
+    record.snapshot = SnapshotRecord{{1, 18446744073709551615ULL}, {2, 3}, Step::Removing, 512};
     record.jail = Step::Making;
     record.vmm =
         VmmRecord{"qemu", VmmState::Running, {77, 1234567, "boot"}, ProcessId{78, 1234568, "boot"}, ""};

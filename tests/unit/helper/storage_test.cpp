@@ -1,5 +1,6 @@
 #include "helper/image_request.hpp"
 #include "helper/ledger.hpp"
+#include "helper/limits.hpp"
 #include "helper/sandbox.hpp"
 #include "helper/storage.hpp"
 #include "helper/upkeep.hpp"
@@ -38,9 +39,10 @@ std::string header(uint32_t magic, uint32_t valid, uint32_t version, uint32_t ch
     return out;
 }
 
-VmRecord with_snapshot(uint32_t uid, const char* vm, FileId rootfs, FileId cow, Step step = Step::Made) {
+VmRecord with_snapshot(uint32_t uid, const char* vm, FileId rootfs, FileId cow, Step step = Step::Made,
+                       uint64_t size = 0) {
     VmRecord record{uid, VmId::parse(vm), {}, {}, {}};
-    record.snapshot = SnapshotRecord{rootfs, cow, step};
+    record.snapshot = SnapshotRecord{rootfs, cow, step, size};
     return record;
 }
 
@@ -54,6 +56,13 @@ TEST_CASE("a cow is new, or an intact one of ours") {
          {header(magic, 0, 1, snapshot_chunk), header(magic, 1, 2, snapshot_chunk), header(magic, 1, 1, 1),
           header(0, 1, 1, snapshot_chunk), std::string(15, '\0'), std::string()})
         CHECK(code_of([&] { check_cow_header(bad); }) == ErrorCode::FailedPrecondition);
+}
+
+TEST_CASE("the kernel's table tells the size of chunks") {
+    CHECK(chunk_of_table("7:0 7:1 P 32") == 32);
+    CHECK(chunk_of_table("7:0 7:1 PO 8 1 discard_zeroes_cow") == 8);
+    for (const char* bad : {"", "7:0 7:1 N 32", "7:0 7:1 P", "7:0 P 32", "7:0 7:1 P x"})
+        CHECK(chunk_of_table(bad) == 0);
 }
 
 TEST_CASE("e2fsck's statuses") {
@@ -86,7 +95,7 @@ TEST_CASE("the ledger knows whose files a snapshot has") {
     const FileId image{1, 2}, cow{1, 3}, other{1, 4};
     {
         Ledger ledger(folder + "/ledger");
-        ledger.put(with_snapshot(1000, "abcdef012345", image, cow));
+        ledger.put(with_snapshot(1000, "abcdef012345", image, cow, Step::Made, most_cow));
         ledger.put(with_snapshot(1001, "abcdef012345", image, other, Step::Making));
     }
     Ledger ledger(folder + "/ledger");
@@ -97,6 +106,9 @@ TEST_CASE("the ledger knows whose files a snapshot has") {
     CHECK(ledger.file_holder({9, 9}) == nullptr);
     CHECK(ledger.count_snapshots_of(1000) == 1);
     CHECK(ledger.count_snapshots_of(7) == 0);
+    CHECK(ledger.cow_bytes_beside(1000, VmId::parse("bbbbbbbbbbbb")) == most_cow);
+    CHECK(ledger.cow_bytes_beside(1000, VmId::parse("abcdef012345")) == 0);
+    CHECK(ledger.cow_bytes_beside(1001, VmId::parse("bbbbbbbbbbbb")) == 0);
     condemn(ledger);
     CHECK(ledger.vm(1000, VmId::parse("abcdef012345"))->snapshot->step == Step::Removing);
     std::filesystem::remove_all(folder);

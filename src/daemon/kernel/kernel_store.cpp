@@ -4,9 +4,12 @@
 #include "base/file.hpp"
 #include "daemon/image/staging.hpp"
 
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
+#include <sys/file.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 
 namespace banger {
@@ -120,7 +123,17 @@ bool refresh_initrd(KernelInfo& kernel, const std::string& agent_path) {
     if (stamp == kernel.agent)
         return false;
     const auto folder = std::filesystem::path(kernel.path).parent_path().string();
-    write_initrd(read_file(folder + "/" + initrd_base_file_name, base_limit), agent_path, kernel.initrd);
+    const auto base = folder + "/" + initrd_base_file_name;
+    // Of starts side by side, one makes it, and the others find it made: none of them has opened a file that
+    // is then replaced. `kernel` may have been read long before.
+    const auto lock = open_file(base, O_RDONLY);
+    while (::flock(lock.get(), LOCK_EX) < 0)
+        if (errno != EINTR)
+            throw_errno("lock " + base);
+    kernel.agent = parse_kernel_metadata(read_file(folder + "/metadata.json", metadata_limit)).agent;
+    if (stamp == kernel.agent)
+        return false;
+    write_initrd(read_file(base, base_limit), agent_path, kernel.initrd);
     kernel.agent = stamp;
     write_file_atomically(folder + "/metadata.json", kernel_metadata(kernel));
     return true;

@@ -42,8 +42,8 @@ KernelInfo find_kernel(const std::string& data_dir, std::string_view name);
 void delete_kernel(const std::string& data_dir, std::string_view name);
 
 /// Puts the agent at `agent_path` into the kernel's initramfs if another one is in there. Two stat(2) calls
-/// when not; a few milliseconds when so. A VM that is starting keeps the file it has open. Returns whether
-/// anything was written.
+/// when not; a few milliseconds when so. Of callers side by side one writes, and the others wait for it.
+/// Returns whether anything was written.
 bool refresh_initrd(KernelInfo& kernel, const std::string& agent_path);
 
 } // namespace banger

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 
 namespace banger::helper {
 
@@ -47,7 +48,7 @@ std::string ask_version(int file, const std::string& path) {
     spec.inherited = {file};
     spec.uid_gid = {nobody, nobody};
     spec.no_new_privileges = true;
-    spec.new_session = true;
+    spec.parent_death_signal = SIGKILL;
     try {
         return run(std::move(spec), {patience, output_limit, {}}).output;
     } catch (const Error& error) {

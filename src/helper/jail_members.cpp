@@ -3,15 +3,12 @@
 #include "helper/jail.hpp"
 #include "helper/process_id.hpp"
 
-#include <chrono>
-#include <csignal>
 #include <sstream>
 
 namespace banger::helper {
 
 namespace {
 
-constexpr std::chrono::seconds patience{5};
 constexpr size_t mounts_limit = 4 << 20;
 
 /// Is the folder that ends in `tail` mounted on /run there? Fields 4 and 5 of /proc/PID/mountinfo: the folder
@@ -51,16 +48,7 @@ std::vector<OwnedFd> members(uint32_t uid, const std::string& name) {
 } // namespace
 
 void kill_jail_members(uint32_t uid, const std::string& name) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    for (auto left = members(uid, name); !left.empty(); left = members(uid, name)) {
-        for (const auto& pidfd : left)
-            send_signal(pidfd.get(), SIGKILL);
-        for (const auto& pidfd : left)
-            wait_readable(pidfd.get(), 100);
-        if (std::chrono::steady_clock::now() > deadline)
-            throw Error(ErrorCode::Timeout, "processes in jail " + name + " do not end",
-                        "they hang in the kernel; try again later");
-    }
+    kill_all([&] { return members(uid, name); }, "in jail " + name);
 }
 
 } // namespace banger::helper

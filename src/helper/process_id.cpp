@@ -118,6 +118,19 @@ std::vector<int> all_pids() {
     return pids;
 }
 
+void kill_all(const std::function<std::vector<OwnedFd>()>& members, const std::string& whose) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (auto left = members(); !left.empty(); left = members()) {
+        for (const auto& pidfd : left)
+            send_signal(pidfd.get(), SIGKILL);
+        for (const auto& pidfd : left)
+            wait_readable(pidfd.get(), 100);
+        if (std::chrono::steady_clock::now() > deadline)
+            throw Error(ErrorCode::Timeout, "processes " + whose + " do not end although they were killed",
+                        "they hang in the kernel; try again later");
+    }
+}
+
 void kill_session(const ProcessId& leader, uint32_t uid) {
     const auto now = identify(leader.pid);
     // The kernel gives a pid to nobody else while it is a session's id (detach_pid, kernel/pid.c): another
@@ -128,17 +141,7 @@ void kill_session(const ProcessId& leader, uint32_t uid) {
         send_signal(head.get(), SIGKILL);
         wait_readable(head.get(), 1000);
     }
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    for (auto left = members_of_session(leader.pid, uid); !left.empty();
-         left = members_of_session(leader.pid, uid)) {
-        for (const auto& pidfd : left)
-            send_signal(pidfd.get(), SIGKILL);
-        for (const auto& pidfd : left)
-            wait_readable(pidfd.get(), 100);
-        if (std::chrono::steady_clock::now() > deadline)
-            throw Error(ErrorCode::Timeout, "processes that were killed do not end",
-                        "they hang in the kernel; try again later");
-    }
+    kill_all([&] { return members_of_session(leader.pid, uid); }, "of a session that is over");
 }
 
 } // namespace banger::helper

@@ -4,6 +4,7 @@
 #include "base/fd.hpp"
 #include "helper/record.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ std::vector<int> all_pids();
 long uid_of(int pid);
 /// Parent of a process; 0 when it cannot be told.
 int parent_of(int pid);
+/// Kills whom `members` finds, until it finds nobody. `whose` names them in the Timeout that comes when some
+/// remain after five seconds. Blocks.
+void kill_all(const std::function<std::vector<OwnedFd>()>& members, const std::string& whose);
 /// Kills a session's leader and what runs in its session with the same real uid, until nothing does; also
 /// when the leader has ended before the others. For a jail that was caught half-made: bubblewrap's child
 /// waits for a word of its parent without noticing the parent's end, and is in no jail yet by which it could

@@ -124,16 +124,7 @@ size_t kill_unit_once(const std::string& unit) {
 }
 
 void kill_unit(const std::string& unit) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    for (auto left = members(unit); !left.empty(); left = members(unit)) {
-        for (const auto& pidfd : left)
-            send_signal(pidfd.get(), SIGKILL);
-        for (const auto& pidfd : left)
-            wait_readable(pidfd.get(), 100);
-        if (std::chrono::steady_clock::now() > deadline)
-            throw Error(ErrorCode::Timeout, "processes in unit " + unit + " do not end",
-                        "they hang in the kernel; try again later");
-    }
+    kill_all([&] { return members(unit); }, "in unit " + unit);
     await_collection(unit);
 }
 

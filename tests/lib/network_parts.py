@@ -2,6 +2,9 @@
 guest's is wired to a tap of the helper's as a VMM would be; others by a pair of virtual links."""
 import contextlib
 import json
+import re
+
+from banger_test import until
 
 NODE = """
 import array, ctypes, errno, fcntl, json, os, select, socket, struct, subprocess, sys, threading
@@ -124,11 +127,10 @@ class Node:
         self.process.stdout.close()
 
 
-def carries(link):
-    """A shell command that waits until the link passes packets. The kernel brings a link whose carrier comes on to that state a
-    moment later, in up to a second (net/core/link_watch.c); what is sent before is dropped (its queue is then "noop")."""
-    return (f"n=0; while ip -o link show {link} | grep -Eq ' qdisc noop |NO-CARRIER|state DOWN'; do n=$((n + 1)); "
-            f"[ $n -lt 1000 ] || {{ ip -d link show {link}; exit 1; }}; sleep 0.02; done")
+def carries(run, link):
+    """Waits until the link passes packets. The kernel brings a link whose carrier comes on to that state a moment later, in up to a
+    second (net/core/link_watch.c); what is sent before is dropped (its queue is then "noop")."""
+    until(lambda: not re.search(" qdisc noop |NO-CARRIER|state DOWN", run(f"ip -o link show {link}")), f"{link} passes packets")
 
 
 def mac_of(address):
@@ -142,8 +144,8 @@ def guest(world, tap, address, gateway, mac=None, network=24):
     try:
         node.run(f"ip link set eth0 address {mac or mac_of(address)} && ip link set eth0 mtu 1500 up && "
                  f"ip addr add {address}/{network} dev eth0 && ip route add default via {gateway}")
-        node.run(carries("eth0"))
-        world.root(carries(tap))
+        carries(node.run, "eth0")
+        carries(world.root, tap)
         yield node
     finally:
         node.close()
@@ -157,8 +159,8 @@ def outside(world, name="up0", here="203.0.113.1", there="203.0.113.2"):
         world.root(f"ip link add {name} type veth peer name eth0 netns {node.pid} && ip addr add {here}/24 dev {name} && "
                    f"ip link set {name} up")
         node.run(f"ip addr add {there}/24 dev eth0 && ip link set eth0 up")
-        node.run(carries("eth0"))
-        world.root(carries(name))
+        carries(node.run, "eth0")
+        carries(world.root, name)
         node.listen(7)
         yield node
     finally:

@@ -143,8 +143,7 @@ while got is None:
         except OSError:
             pass
 print(uid, flush=True)
-while not os.path.exists('/run/checked'):
-    time.sleep(.05)
+open('/run/checked').read()  # a pipe: until it is told
 after = os.fstat(got)
 print(after.st_uid, after.st_gid, oct(after.st_mode & 0o7777), flush=True)
 os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
@@ -158,11 +157,12 @@ except PermissionError:
 
 def test_what_is_kept_of_a_check_opens_nothing(machine):
     create(machine)
+    machine.run("mkfifo /run/checked")
     holder = machine.start(["/usr/bin/python3", "-I", "-c", HOLD], timeout=180)
     machine.until("test -e /run/looking")
     for _ in range(5):
         storage(machine, "CheckSnapshot", options={"force": ["b", True]})
-    machine.run("touch /run/checked")
+    machine.run("echo > /run/checked")
     assert holder.wait().stdout.splitlines() == ["looking", str(0x70000000 + 1001), "0 0 0o0", "refused"]
     machine.run("rm /run/looking /run/checked")
     storage(machine, "RemoveSnapshot")

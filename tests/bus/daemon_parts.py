@@ -120,7 +120,9 @@ class Place:
         self.client = Client(instance)
         self.client.made(start=True, ephemeral=True, name="first")
         self.client.done("StopVm", "first")
-        until(lambda: not self.jails(), "the first VM is gone")
+        until(lambda: not self.jails(), "the first VM's jail is gone")
+        # Tap and NAT go after the answer, when nobody waits for them.
+        until(lambda: not self.traces(), lambda: f"the first VM's tap and NAT are gone; {self.traces()}")
         self.before = self.held()
 
     def held(self):
@@ -136,6 +138,10 @@ class Place:
 
     def jails(self):
         return self.instance.exec("sh", "-c", "ls -A /var/lib/banger/jails", user="root", check=False).stdout.split()
+
+    def traces(self):
+        """What shows that a VM's network is there."""
+        return [line for line in self.held() if "btap-" in line and "btap-*" not in line]
 
     def pids(self, *words):
         """The host's pids of the processes inside whose command line begins with these words."""
@@ -175,7 +181,7 @@ class Place:
     def check_nothing_left(self):
         """No VM, and nothing that a VM leaves."""
         until(lambda: not self.client.vms(), "no VM is listed")
-        until(lambda: not self.difference(), "nothing is left")
+        until(lambda: not self.difference(), lambda: f"nothing is left; {self.difference()}")
         until(lambda: not self.folders(), "no VM's folder is left")
         until(lambda: not self.vmms(), "no VMM runs")
 

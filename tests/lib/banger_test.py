@@ -47,13 +47,13 @@ def run(arguments, check=True, timeout=LIMIT, **more):
 
 
 def until(condition, what, limit=LIMIT):
-    """The first true value of condition(), asked for again and again; fails after `limit` seconds."""
+    """The first true value of condition(), asked for again and again; fails after `limit` seconds. `what`: text, or what makes it then."""
     deadline = time.monotonic() + limit
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {limit} s in vain: {what}"
+        assert time.monotonic() < deadline, f"waited {limit} s in vain: {what() if callable(what) else what}"
         time.sleep(0.02)
 
 

@@ -244,9 +244,11 @@ class Instance:
         def text(*command):
             return sorted(self.exec(*command, user="root", check=False).stdout.splitlines())
 
+        # A file of the machine that is bound inside is shown as deleted once a package puts a newer one in its place.
+        mounts = [line.replace("//deleted]", "]") for line in text("findmnt", "-rno", "TARGET,SOURCE")]
         return {"links": self.links(), "addresses": text("ip", "-br", "addr"), "rules": text("nft", "list", "ruleset"),
                 "loops": [line for line in text("losetup", "-nO", "NAME,BACK-FILE") if "banger" in line],
-                "mounts": text("findmnt", "-rno", "TARGET,SOURCE"), "jails": text("ls", "-A", "/var/lib/banger"),
+                "mounts": mounts, "jails": text("ls", "-A", "/var/lib/banger"),
                 "mappings": text("dmsetup", "ls") if shutil.which("dmsetup") else []}
 
     def leaks(self):

@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <set>
 
 namespace banger::cli {
 
@@ -14,16 +17,54 @@ namespace {
 
 constexpr auto replace = Json::error_handler_t::replace;
 
-/// A JSON scalar is a YAML one as well (YAML 1.2.2, chapter 1.2); so are quoted keys, but plain ones read
-/// better.
+/// What JSON allows in a string and YAML does not, or takes for a line break (YAML 1.2.2, 5.1 and 5.4; 1.1
+/// breaks lines at U+0085, U+2028 and U+2029).
+/// The first character of `text`, which takes `length` bytes there, as YAML shall have it.
+std::string yaml_safe(std::string_view text, size_t& length) {
+    const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+    length = 1;
+    if (byte(0) == 0x7F)
+        return "\\x7F";
+    std::array<char, 8> hex{};
+    if (byte(0) == 0xC2 && byte(1) < 0xA0) {
+        length = 2;
+        std::snprintf(hex.data(), hex.size(), "\\x%02X", byte(1));
+        return hex.data();
+    }
+    length = 3;
+    if (byte(0) == 0xE2 && byte(1) == 0x80 && (byte(2) == 0xA8 || byte(2) == 0xA9))
+        return byte(2) == 0xA8 ? "\\u2028" : "\\u2029";
+    if (byte(0) == 0xEF && byte(1) == 0xBB && byte(2) == 0xBF)
+        return "\\uFEFF";
+    if (byte(0) == 0xEF && byte(1) == 0xBF && byte(2) >= 0xBE)
+        return byte(2) == 0xBE ? "\\uFFFE" : "\\uFFFF";
+    length = 1;
+    return std::string(text.substr(0, 1));
+}
+
+/// A JSON scalar is a YAML one as well (YAML 1.2.2, chapter 1.2), but for some characters.
 std::string scalar(const Json& value) {
-    return value.dump(-1, ' ', false, replace);
+    const auto json = value.dump(-1, ' ', false, replace);
+    std::string text;
+    for (size_t at = 0, length = 0; at < json.size(); at += length)
+        text += yaml_safe(std::string_view(json).substr(at), length);
+    return text;
+}
+
+/// Quoted keys would do; plain ones read better, where they cannot be taken for anything else.
+std::string yaml_key(const std::string& key) {
+    static const std::set<std::string_view> taken{"y",   "n",    "yes",  "no",   "on",
+                                                  "off", "null", "true", "false"};
+    const bool plain =
+        !key.empty() && !taken.contains(key) &&
+        std::all_of(key.begin(), key.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+    return plain ? key : scalar(key);
 }
 
 void write_yaml(const Json& value, const std::string& indent, std::string& text);
 
 void write_member(const std::string& key, const Json& value, const std::string& indent, std::string& text) {
-    text += key + ":";
+    text += yaml_key(key) + ":";
     if (value.is_structured() && !value.empty()) {
         text += "\n" + indent + "  ";
         write_yaml(value, indent + "  ", text);
@@ -72,17 +113,17 @@ void Table::add(std::vector<std::string> cells) {
     rows_.push_back(std::move(cells));
 }
 
-std::string Table::text() const {
+std::string Table::text(bool header) const {
     std::vector<size_t> widths(rows_.front().size());
     for (const auto& row : rows_)
         for (size_t i = 0; i < row.size(); ++i)
             widths[i] = std::max(widths[i], display_width(row[i]));
     std::string text;
-    for (const auto& row : rows_) {
-        for (size_t i = 0; i < row.size(); ++i) {
-            text += row[i];
-            if (i + 1 < row.size())
-                text.append(widths[i] - display_width(row[i]) + 2, ' ');
+    for (auto row = rows_.begin() + (header ? 0 : 1); row != rows_.end(); ++row) {
+        for (size_t i = 0; i < row->size(); ++i) {
+            text += (*row)[i];
+            if (i + 1 < row->size())
+                text.append(widths[i] - display_width((*row)[i]) + 2, ' ');
         }
         text += '\n';
     }

@@ -23,7 +23,8 @@ public:
         : rows_{std::move(headings)} {}
     /// As many cells as there are headings; what is no printable text in them is made so.
     void add(std::vector<std::string> cells);
-    std::string text() const;
+    /// `header`: with the headings, which count for the widths either way.
+    std::string text(bool header = true) const;
 
 private:
     std::vector<std::vector<std::string>> rows_;

@@ -17,7 +17,9 @@ T property(const bus::Variants& properties, const char* name) {
 
 /// µs since the epoch: RFC 3339 in UTC, or null for 0.
 Json time_json(uint64_t unix_us);
-/// "now", "42 s ago", "3 min ago"; nothing for 0.
+/// From one time to a later one, in µs: "a moment", "42 seconds", "1 minute", "3 weeks".
+std::string span(uint64_t from_us, uint64_t to_us);
+/// "3 minutes ago"; nothing for 0.
 std::string age(uint64_t unix_us, uint64_t now);
 /// CLOCK_REALTIME in µs.
 uint64_t unix_now();

@@ -5,16 +5,6 @@
 
 namespace banger::cli {
 
-namespace {
-
-constexpr uint64_t mib = uint64_t{1} << 20;
-
-std::string memory(const VmInfo& vm) {
-    return human_size(vm.memory_mib * mib);
-}
-
-} // namespace
-
 bool VmInfo::active() const {
     return state != "created" && state != "stopped" && state != "failed";
 }
@@ -59,12 +49,19 @@ Json vm_json(const VmInfo& vm) {
             {"started_at", time_json(vm.started_at)}};
 }
 
-std::string vm_table(const std::vector<VmInfo>& vms, uint64_t now) {
-    Table table({"NAME", "STATE", "IMAGE", "ADDRESS", "CPUS", "MEMORY", "CREATED"});
-    for (const auto& vm : vms)
-        table.add({vm.name, vm.state, vm.image, vm.address, std::to_string(vm.vcpus), memory(vm),
-                   age(vm.created_at, now)});
-    return table.text();
+std::string vm_state(const VmInfo& vm) {
+    const bool asked_for =
+        vm.exit_reason.empty() || vm.exit_reason == "stopped" || vm.exit_reason == "killed";
+    return vm.active() || asked_for ? vm.state : vm.state + " (" + vm.exit_reason + ")";
+}
+
+std::string vm_memory(const VmInfo& vm) {
+    return human_size(vm.memory_mib * (uint64_t{1} << 20));
+}
+
+std::string vm_uptime(const VmInfo& vm, uint64_t now) {
+    const bool runs = vm.state == "running" || vm.state == "paused";
+    return runs && vm.started_at != 0 ? span(vm.started_at, now) : "";
 }
 
 std::string vm_description(const VmInfo& vm, uint64_t now) {
@@ -80,7 +77,7 @@ std::string vm_description(const VmInfo& vm, uint64_t now) {
                      {"Image", vm.image},
                      {"Kernel", vm.kernel},
                      {"CPUs", std::to_string(vm.vcpus)},
-                     {"Memory", memory(vm)},
+                     {"Memory", vm_memory(vm)},
                      {"Disk", human_size(vm.disk_bytes)},
                      {"VMM", vm.vmm},
                      {"Process", vm.pid == 0 ? "" : std::to_string(vm.pid)},

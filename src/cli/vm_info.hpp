@@ -36,8 +36,13 @@ struct VmInfo {
 VmInfo vm_info(const bus::Variants& properties);
 
 Json vm_json(const VmInfo& vm);
-/// `now` (µs since the epoch) is what ages are counted to.
-std::string vm_table(const std::vector<VmInfo>& vms, uint64_t now);
+/// "running"; with why it is at rest, where nobody asked for that: "stopped (panic)".
+std::string vm_state(const VmInfo& vm);
+/// "512 MiB".
+std::string vm_memory(const VmInfo& vm);
+/// "3 minutes"; nothing while it does not run. `now`: µs since the epoch, as below.
+std::string vm_uptime(const VmInfo& vm, uint64_t now);
+/// All about it.
 std::string vm_description(const VmInfo& vm, uint64_t now);
 
 } // namespace banger::cli

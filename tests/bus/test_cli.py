@@ -2,81 +2,15 @@
 signals, and that nothing is left. The null guest's commands copy standard input to standard output."""
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 
 import pytest
-from banger_test import BANGER, LIMIT, Instance, run, until
+from banger_test import BANGER, LIMIT, run
+from cli_parts import drain, on_terminal
 
 OP_ID = re.compile(r"^  operation: [0-9a-f]{32}$", re.M)
-
-
-def tiny_kernel(version="6.1.0-test"):
-    """The smallest ELF that passes for a kernel: one segment, and the banner (elf(5))."""
-    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 256, 0, 0, 4096, 4096, 4096)
-    banner = f"Linux version {version} (builder) #1".encode() + b"\0"
-    body = b"\x90" * 44 + banner
-    return (header + segment).ljust(256, b"\0") + body.ljust(4096, b"\x90")
-
-
-class Cli:
-    """`banger` as the owner of an instance runs it."""
-
-    def __init__(self, instance):
-        self.instance = instance
-        self.vm_options = ["--vmm", "null", "--kernel", "tiny"]
-
-    def __call__(self, *words, status=0, **more):
-        result = self.instance.exec("banger", *words, check=False, **more)
-        assert result.returncode == status, f"{words}: {result.returncode}\n{result.stdout}{result.stderr}"
-        return result
-
-    def run(self, *words, status=0, **more):
-        """vm run of a null VM."""
-        more.setdefault("input", "")
-        return self("vm", "run", *self.vm_options, *words, status=status, **more)
-
-    def create(self, name, *words):
-        self("vm", "create", *self.vm_options, "--name", name, *words)
-
-    def vms(self):
-        return {vm["name"]: vm for vm in json.loads(self("vm", "list", "--all", "-o", "json").stdout)}
-
-    def popen(self, *words, **more):
-        return self.instance.popen("banger", *words, **more)
-
-    def wait_for(self, condition, what):
-        return until(lambda: condition(self.vms()), what)
-
-    def clear(self):
-        names = list(self.vms())
-        if names:  # some of them may be about to go by themselves
-            self.instance.exec("banger", "vm", "delete", "--force", *names, check=False)
-        self.wait_for(lambda vms: not vms, "all VMs are deleted")
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Instance() as instance:
-        kernel = instance.home / "vmlinux"
-        kernel.write_bytes(tiny_kernel())
-        kernel.chmod(0o644)
-        cli = Cli(instance)
-        result = cli("kernel", "import", "--name", "tiny", "/home/banger-owner/vmlinux")
-        assert result.stdout == "tiny\n" and result.stderr == ""
-        yield cli
-
-
-@pytest.fixture
-def cli(shared):
-    before = shared.instance.resources()
-    yield shared
-    shared.clear()
-    until(lambda: shared.instance.resources()["jails"] == before["jails"], "no jail left")
 
 
 # --- running commands
@@ -285,28 +219,6 @@ def test_a_killed_run_leaves_nothing_running(cli, remove):
 
 
 # --- terminals
-
-
-def on_terminal(cli, *words):
-    """Runs it with a terminal for all its streams; (status, what it wrote there)."""
-    master, slave = pty.openpty()
-    process = cli.popen(*words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-    os.close(slave)
-    return process, master
-
-
-def drain(master):
-    text = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # EIO: the other end is closed everywhere
-            break
-        if not piece:
-            break
-        text += piece
-    os.close(master)
-    return text.decode()
 
 
 def test_progress_is_shown_on_a_terminal_and_cleared(cli):

@@ -1,6 +1,7 @@
 #include "base/error.hpp"
+#include "cli/catalog_list.hpp"
 #include "cli/output.hpp"
-#include "cli/store_list.hpp"
+#include "cli/properties.hpp"
 #include "cli/vm_list.hpp"
 #include "golden.hpp"
 
@@ -26,7 +27,7 @@ bus::Variants vm(const std::string& name, const std::string& state, uint64_t cre
             {"DiskBytes", sdbus::Variant{uint64_t{4} << 30}},
             {"Vmm", sdbus::Variant{std::string("qemu")}},
             {"Pid", sdbus::Variant{uint32_t{state == "running" ? 4711U : 0U}}},
-            {"ExitReason", sdbus::Variant{std::string(state == "stopped" ? "guest-shutdown" : "")}},
+            {"ExitReason", sdbus::Variant{std::string(state == "stopped" ? "panic" : "")}},
             {"Nat", sdbus::Variant{true}},
             {"Ephemeral", sdbus::Variant{false}},
             {"CreatedAt", sdbus::Variant{created}},
@@ -40,6 +41,12 @@ std::vector<VmInfo> some_vms() {
             vm_info(vm("new", "created", now))};
 }
 
+VmListOptions quiet_list() {
+    VmListOptions options;
+    options.quiet = true;
+    return options;
+}
+
 } // namespace
 
 TEST_CASE("lists of VMs") {
@@ -49,23 +56,59 @@ TEST_CASE("lists of VMs") {
           golden("vms.json", vm_listing(some_vms(), {}, Format::Json, now)));
     CHECK(vm_listing(some_vms(), {}, Format::Yaml, now) ==
           golden("vms.yaml", vm_listing(some_vms(), {}, Format::Yaml, now)));
-    CHECK(vm_listing(some_vms(), {.quiet = true}, Format::Table, now) == "web\ndatabase-of-last-week\nnew\n");
+    CHECK(vm_listing(some_vms(), quiet_list(), Format::Table, now) == "web\ndatabase-of-last-week\nnew\n");
+}
+
+TEST_CASE("lists without headings") {
+    VmListOptions options;
+    options.no_header = true;
+    const auto text = vm_listing(some_vms(), {}, Format::Table, now);
+    CHECK(vm_listing(some_vms(), options, Format::Table, now) == text.substr(text.find('\n') + 1));
+}
+
+TEST_CASE("filters: any value of one key, each of several keys") {
+    const auto names = [](const std::vector<std::string>& filters) {
+        auto options = quiet_list();
+        options.filters = filters;
+        return vm_listing(some_vms(), options, Format::Table, now);
+    };
+    CHECK(names({"state=running"}) == "web\n");
+    CHECK(names({"state=running", "state=created"}) == "web\nnew\n");
+    CHECK(names({"state=running", "name=n*"}).empty());
+    CHECK(names({"name=*e*", "image=bookworm"}) == "web\ndatabase-of-last-week\nnew\n");
+    CHECK(names({"exit-reason=panic"}) == "database-of-last-week\n");
+    CHECK(names({"nat=true", "name=we?"}) == "web\n");
+    CHECK_THROWS_WITH_AS(names({"sate=running"}), "unknown filter 'sate'", Error);
+    CHECK_THROWS_WITH_AS(names({"running"}), "--filter: 'running' has no value", Error);
+}
+
+TEST_CASE("a filter by state looks at all states") {
+    VmListOptions options;
+    options.filters = {"name=new"};
+    CHECK(choose(some_vms(), options).size() == 1);
+    options.filters = {"state=created"};
+    CHECK(choose(some_vms(), options).size() == 3);
 }
 
 TEST_CASE("empty lists are a heading, and an empty array") {
-    CHECK(vm_listing({}, {}, Format::Table, now) == "NAME  STATE  IMAGE  ADDRESS  CPUS  MEMORY  CREATED\n");
+    CHECK(vm_listing({}, {}, Format::Table, now) ==
+          "NAME  STATE  IMAGE  ADDRESS  CPUS  MEMORY  UPTIME  CREATED\n");
     CHECK(vm_listing({}, {}, Format::Json, now) == "[]\n");
     CHECK(vm_listing({}, {}, Format::Yaml, now) == "[]\n");
-    CHECK(vm_listing({}, {.quiet = true}, Format::Table, now).empty());
+    CHECK(vm_listing({}, quiet_list(), Format::Table, now).empty());
 }
 
 TEST_CASE("which VMs a list shows") {
     CHECK(choose(some_vms(), {}).size() == 1);
     CHECK(choose(some_vms(), {}).front().name == "web");
-    CHECK(choose(some_vms(), {.all = true}).size() == 3);
-    CHECK(choose(some_vms(), {.latest = true}).size() == 1);
-    CHECK(choose(some_vms(), {.latest = true}).front().name == "new");
-    CHECK(choose({}, {.latest = true}).empty());
+    VmListOptions all;
+    all.all = true;
+    CHECK(choose(some_vms(), all).size() == 3);
+    VmListOptions latest;
+    latest.latest = true;
+    CHECK(choose(some_vms(), latest).size() == 1);
+    CHECK(choose(some_vms(), latest).front().name == "new");
+    CHECK(choose({}, latest).empty());
     CHECK(vm_info(vm("x", "a-state-of-a-later-version", now)).active());
     CHECK(vm_info(vm("x", "stopping", now)).active());
 }
@@ -89,22 +132,22 @@ TEST_CASE("lists of kernels and images") {
          {"Format", sdbus::Variant{std::string("vmlinux")}},
          {"Size", sdbus::Variant{uint64_t{48} << 20}},
          {"CreatedAt", sdbus::Variant{now - 3600 * second}}}};
-    CHECK(kernel_listing(kernels, false, Format::Table, now) ==
-          golden("kernels.txt", kernel_listing(kernels, false, Format::Table, now)));
-    CHECK(kernel_listing(kernels, false, Format::Json, now) ==
-          golden("kernels.json", kernel_listing(kernels, false, Format::Json, now)));
-    CHECK(kernel_listing(kernels, true, Format::Table, now) == "6.1.0-cloud\n");
+    CHECK(kernel_listing(kernels, {}, Format::Table, now) ==
+          golden("kernels.txt", kernel_listing(kernels, {}, Format::Table, now)));
+    CHECK(kernel_listing(kernels, {}, Format::Json, now) ==
+          golden("kernels.json", kernel_listing(kernels, {}, Format::Json, now)));
+    CHECK(kernel_listing(kernels, quiet_list(), Format::Table, now) == "6.1.0-cloud\n");
     const std::vector<bus::Variants> images{{{"Name", sdbus::Variant{std::string("bookworm")}},
                                              {"Size", sdbus::Variant{uint64_t{400} << 20}},
                                              {"VirtualSize", sdbus::Variant{uint64_t{2} << 30}},
                                              {"Source", sdbus::Variant{std::string("built from bookworm")}},
                                              {"CreatedAt", sdbus::Variant{now - 3600 * second}}}};
-    CHECK(image_listing(images, false, Format::Table, now) ==
-          golden("images.txt", image_listing(images, false, Format::Table, now)));
-    CHECK(image_listing(images, false, Format::Yaml, now) ==
-          golden("images.yaml", image_listing(images, false, Format::Yaml, now)));
-    CHECK_THROWS_AS(refuse_quiet_format(true, Format::Json), Error);
-    CHECK_NOTHROW(refuse_quiet_format(true, Format::Table));
+    CHECK(image_listing(images, {}, Format::Table, now) ==
+          golden("images.txt", image_listing(images, {}, Format::Table, now)));
+    CHECK(image_listing(images, {}, Format::Yaml, now) ==
+          golden("images.yaml", image_listing(images, {}, Format::Yaml, now)));
+    CHECK_THROWS_AS(quiet_list().check(Format::Json), Error);
+    CHECK_NOTHROW(quiet_list().check(Format::Table));
 }
 
 TEST_CASE("a cell cannot break its row or the terminal") {
@@ -119,6 +162,27 @@ TEST_CASE("YAML nests and quotes") {
                     {"empty", Json::object()}};
     CHECK(structured(data, Format::Yaml) ==
           "list:\n  - 1\n  - \"two: 2\"\n  - null\n  - a: true\n    b: []\nempty: {}\n");
+}
+
+TEST_CASE("YAML escapes what it cannot hold, and quotes keys that mean something") {
+    CHECK(structured({{"x", "del\x7f c1\xC2\x9B nel\xC2\x85 ls\xE2\x80\xA8 bom\xEF\xBB\xBF ä€😀"}},
+                     Format::Yaml) == "x: \"del\\x7F c1\\x9B nel\\x85 ls\\u2028 bom\\uFEFF ä€😀\"\n");
+    CHECK(structured({{"no", 1}, {"a b", 2}, {"plain_key", 3}}, Format::Yaml) ==
+          "\"no\": 1\n\"a b\": 2\nplain_key: 3\n");
+}
+
+TEST_CASE("times as people say them") {
+    CHECK(age(0, now).empty());
+    CHECK(age(now, now) == "a moment ago");
+    CHECK(age(now + second, now) == "a moment ago");
+    CHECK(age(now - second, now) == "1 second ago");
+    CHECK(age(now - 59 * second, now) == "59 seconds ago");
+    CHECK(age(now - 119 * second, now) == "1 minute ago");
+    CHECK(age(now - 3600 * second, now) == "1 hour ago");
+    CHECK(age(now - 47 * 3600 * second, now) == "47 hours ago");
+    CHECK(age(now - 13 * 86400 * second, now) == "13 days ago");
+    CHECK(age(now - 59 * 86400 * second, now) == "8 weeks ago");
+    CHECK(age(now - 800 * 86400 * second, now) == "2 years ago");
 }
 
 TEST_CASE("bytes that are not UTF-8 do not stop JSON") {

@@ -1,15 +1,13 @@
 #include "helper/requests.hpp"
 
 #include "base/error.hpp"
+#include "helper/filesystems.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 namespace banger::helper {
@@ -45,16 +43,6 @@ std::vector<Drive> take_drives(bus::Options& options) {
         drives.push_back(std::move(drive));
     }
     return drives;
-}
-
-/// Files there look regular but are windows into the kernel: /proc/PID/mem, for one.
-bool of_a_kernel_filesystem(int fd) {
-    constexpr std::array<unsigned long, 8> kinds{PROC_SUPER_MAGIC,    SYSFS_MAGIC,   CGROUP_SUPER_MAGIC,
-                                                 CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC,
-                                                 SECURITYFS_MAGIC,    BPF_FS_MAGIC};
-    struct statfs status{};
-    return ::fstatfs(fd, &status) < 0 ||
-           std::find(kinds.begin(), kinds.end(), static_cast<unsigned long>(status.f_type)) != kinds.end();
 }
 
 VmmKind vmm_kind(const std::string& text) {
@@ -157,8 +145,7 @@ void check_file(int fd, unsigned uid, Access access, const std::string& what) {
         fail("is not a file of yours");
     if (status.st_nlink == 0)
         fail("is of a file that was deleted, or of memory");
-    if (of_a_kernel_filesystem(fd))
-        fail("is of no disk's filesystem");
+    check_answers(fd, what);
     const int mode = flags & O_ACCMODE;
     if (access != Access::Write && mode == O_WRONLY)
         fail("is not readable");

@@ -146,7 +146,8 @@ AccessImage parse_write_image(std::string_view vm, const GivenImageFiles& files,
 Launch parse_launch(std::string_view vm, bus::Options& options);
 
 /// FailedPrecondition unless `fd` is a regular file of `uid`, opened so that it can be read (and written,
-/// with `write`), and not with O_PATH. `what` names it in errors.
+/// with `write`), and not with O_PATH, on a filesystem that answers by itself (filesystems.hpp). May block,
+/// where it is not: for workers. `what` names it in errors.
 enum class Access { Read, Write, ReadWrite };
 void check_file(int fd, unsigned uid, Access access, const std::string& what);
 

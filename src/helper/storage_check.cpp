@@ -1,21 +1,16 @@
 // Storage's checks: of the files before they become a disk, and of the filesystem on it.
-#include "base/file.hpp"
 #include "base/process.hpp"
 #include "bus/errors.hpp"
 #include "helper/block.hpp"
 #include "helper/disk_child.hpp"
+#include "helper/filesystems.hpp"
 #include "helper/network.hpp"
 #include "helper/storage.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include <algorithm>
-#include <array>
-#include <sstream>
 #include <string>
 
 namespace banger::helper {
@@ -25,41 +20,6 @@ namespace {
 constexpr std::chrono::minutes patience{5};
 constexpr const char* prlimit_program = "/usr/bin/prlimit";
 constexpr size_t most_words = 64 << 10;
-constexpr size_t mounts_limit = 4 << 20;
-
-/// An overlay asks the filesystems below it, which an owner may have mounted in a namespace of its own, FUSE
-/// among them. The host's own are in this process's list of mounts, by a device number that is the same in
-/// every namespace (proc(5), mountinfo).
-bool is_mounted_here(int fd) {
-    struct stat file{};
-    if (::fstat(fd, &file) < 0)
-        return false;
-    const auto number =
-        std::to_string(gnu_dev_major(file.st_dev)) + ":" + std::to_string(gnu_dev_minor(file.st_dev));
-    std::istringstream lines(read_file("/proc/self/mountinfo", mounts_limit));
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream fields(line);
-        std::string id, parent, device;
-        if (fields >> id >> parent >> device && device == number)
-            return true;
-    }
-    return false;
-}
-
-/// Filesystems that answer by themselves: a file of FUSE would let its owner hold up the kernel's own threads
-/// for ever.
-bool answers_by_itself(int fd) {
-    constexpr std::array<unsigned long, 9> kinds{
-        EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,       BTRFS_SUPER_MAGIC,      F2FS_SUPER_MAGIC,
-        TMPFS_MAGIC,      OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1UL /* ZFS */, 0xca451a4eUL /* bcachefs */,
-        EXT2_SUPER_MAGIC};
-    struct statfs status{};
-    if (::fstatfs(fd, &status) < 0)
-        return false;
-    const auto kind = static_cast<unsigned long>(status.f_type);
-    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end() &&
-           (kind != OVERLAYFS_SUPER_MAGIC || is_mounted_here(fd));
-}
 
 uint32_t number_at(std::string_view bytes, size_t at) {
     uint32_t value = 0;
@@ -127,9 +87,7 @@ DiskFile check_disk_file(int fd, unsigned uid, Access access, uint64_t most, con
         throw_errno("stat " + what);
     if (::fcntl(fd, F_GETFL) & O_APPEND)
         throw Error(ErrorCode::FailedPrecondition, "the descriptor of " + what + " was opened to append");
-    if (!answers_by_itself(fd))
-        throw Error(ErrorCode::FailedPrecondition, what + " is on a filesystem that cannot hold disks",
-                    "put it on ext4, xfs, btrfs, f2fs or tmpfs");
+    check_holds_disks(fd, what);
     const auto size = static_cast<uint64_t>(std::max<off_t>(0, status.st_size));
     if (size < least_disk || size > most || size % 512 != 0)
         throw Error(ErrorCode::FailedPrecondition,

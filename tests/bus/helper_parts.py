@@ -5,6 +5,7 @@ import json
 import pathlib
 import time
 
+import pytest
 from banger_test import HELPER, HELPER_PATH, BusError, until
 
 VM = "abcdef012345"
@@ -195,6 +196,26 @@ for index in range(request["count"]):
 loop.run()
 json.dump([answers, time.monotonic() - begin], sys.stdout)
 """
+
+OVERLAY = """set -e
+mount -t tmpfs none /mnt; mkdir /mnt/low /mnt/up /mnt/work /mnt/merged
+truncate -s 1M /mnt/low/file /mnt/up/file
+mount -t overlay -o lowerdir=/mnt/low,upperdir=/mnt/up,workdir=/mnt/work,userxattr none /mnt/merged
+echo $$; read line"""
+
+
+@contextlib.contextmanager
+def overlay_of_the_owner(instance):
+    """The path of a file on an overlay that the owner mounted in a namespace of its own: what is below may be a FUSE of its own."""
+    holder = instance.popen("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", OVERLAY, stdin=-1, stdout=-1)
+    try:
+        pid = holder.stdout.readline().decode().strip()
+        if not pid:
+            pytest.skip("no overlays in user namespaces here")
+        yield f"/proc/{pid}/root/mnt/merged/file"
+    finally:
+        holder.communicate(b"\n", timeout=30)
+
 
 # Stands in for polkitd: answers as the file /run/polkit-mode says, and writes down what it was asked.
 POLKIT = """

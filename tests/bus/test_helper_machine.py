@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 from banger_test import HELPER, HELPER_PATH, BusError, Instance, until
-from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, World, error_of
+from helper_parts import BRIDGE, NETWORK, NULL, VM, VM2, World, error_of, overlay_of_the_owner
 
 SIGNALS = ["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "ABRT"]
 
@@ -96,6 +96,15 @@ def test_descriptors_that_were_opened_otherwise(world):
 
     for index, mode in [(0, "w"), (1, "w"), (2, "w"), (3, "r"), (3, "w"), (4, "r")]:
         assert refused_files(world, {}, with_mode(index, mode)) == error_of("FailedPrecondition"), (index, mode)
+
+
+def test_files_of_a_filesystem_that_is_the_owners_own(world):
+    """Its process would answer the helper and the VMM's jail as late as it likes."""
+    with overlay_of_the_owner(world.instance) as path:
+        for index, (_, mode) in enumerate(FILES):
+            files = [*FILES[:index], (path, mode), *FILES[index + 1:]]
+            error = world.refused("Launch", VM, options=FULL, files=files)
+            assert error.name == error_of("FailedPrecondition") and "may serve" in error.message, index
 
 
 def test_an_o_path_descriptor(world):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from banger_test import Instance
-from helper_parts import NULL, VM, VM2, World, error_of
+from helper_parts import NULL, VM, VM2, World, error_of, overlay_of_the_owner
 
 HOME = "/home/banger-owner"
 LIMIT = 4 << 20
@@ -65,6 +65,13 @@ def test_files_that_are_no_disks(world, what, why):
     error = create_refused(world, **files(**what))
     assert error.name == error_of("FailedPrecondition") and why in error.message
     assert world.ledger() == {}
+
+
+def test_overlays_that_the_owner_mounted(world):
+    with overlay_of_the_owner(world.instance) as path:
+        for what in ({"rootfs": path}, {"cow": path}):
+            error = create_refused(world, **files(**what))
+            assert error.name == error_of("FailedPrecondition") and "may serve" in error.message, what
 
 
 def test_options_of_a_snapshot(world):

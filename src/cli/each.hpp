@@ -1,12 +1,11 @@
-// One verb on several things.
+// One verb on several things: the daemon's part.
 #pragma once
 
 #include "cli/command.hpp"
-#include "cli/manager.hpp"
+#include "cli/targets.hpp"
 
 #include <functional>
 #include <string>
-#include <vector>
 
 namespace banger::cli {
 
@@ -17,14 +16,15 @@ sdbus::Variant milliseconds_option(const std::string& text, std::string_view opt
 using StartJob =
     std::function<std::string(ManagerProxy& proxy, const std::string& name, const bus::Variants& options)>;
 
-/// Starts a job for each name, all of them before waiting for the first, so that they run side by side;
-/// `options` are those besides op-id. Reports each failure but the last on standard error, and throws the
-/// last one.
-int run_jobs(const Invocation& invocation, const std::vector<std::string>& names,
+/// Starts a job for each, all of them before waiting for the first, so that they run side by side; `options`
+/// are those besides op-id.
+int run_jobs(const Invocation& invocation, const TargetWords& words, const Verb& verb,
              const bus::Variants& options, const StartJob& start);
 
-/// Calls `body(name)` for each; failures as above.
-void for_each_name(const Invocation& invocation, const std::vector<std::string>& names,
-                   const std::function<void(const std::string& name)>& body);
+/// Calls a method of the manager for each.
+using CallOne =
+    std::function<void(ManagerProxy& proxy, const std::string& name, const bus::Variants& options)>;
+int call_each(const Invocation& invocation, const TargetWords& words, const Verb& verb,
+              const bus::Variants& options, const CallOne& call);
 
 } // namespace banger::cli

@@ -1,3 +1,4 @@
+#include "cli/catalog_verb.hpp"
 #include "cli/command.hpp"
 #include "cli/each.hpp"
 
@@ -6,14 +7,15 @@
 namespace banger::cli {
 
 Action image_delete(CLI::App& app, Invocation& invocation) {
-    auto names = std::make_shared<std::vector<std::string>>();
-    app.add_option("NAME", *names, "Images that no VM uses")->required()->type_name("");
-    return [&invocation, names] {
-        Manager manager(invocation.op);
-        for_each_name(invocation, *names, [&](const std::string& name) {
-            manager.call([&](ManagerProxy& proxy) { proxy.DeleteImage(name, manager.options()); });
-        });
-        return 0;
+    const auto verb = catalog_delete_verb(
+        "image", [](ManagerProxy& proxy, const bus::Variants& options) { return proxy.ListImages(options); });
+    auto words = std::make_shared<TargetWords>();
+    words->declare(app, verb);
+    return [&invocation, verb, words] {
+        return call_each(invocation, *words, verb, {},
+                         [](ManagerProxy& proxy, const std::string& name, const bus::Variants& all) {
+                             proxy.DeleteImage(name, all);
+                         });
     };
 }
 

@@ -1,3 +1,4 @@
+#include "cli/catalog_verb.hpp"
 #include "cli/command.hpp"
 #include "cli/each.hpp"
 
@@ -6,14 +7,16 @@
 namespace banger::cli {
 
 Action kernel_delete(CLI::App& app, Invocation& invocation) {
-    auto names = std::make_shared<std::vector<std::string>>();
-    app.add_option("NAME", *names, "Kernels that no VM uses")->required()->type_name("");
-    return [&invocation, names] {
-        Manager manager(invocation.op);
-        for_each_name(invocation, *names, [&](const std::string& name) {
-            manager.call([&](ManagerProxy& proxy) { proxy.DeleteKernel(name, manager.options()); });
-        });
-        return 0;
+    const auto verb = catalog_delete_verb("kernel", [](ManagerProxy& proxy, const bus::Variants& options) {
+        return proxy.ListKernels(options);
+    });
+    auto words = std::make_shared<TargetWords>();
+    words->declare(app, verb);
+    return [&invocation, verb, words] {
+        return call_each(invocation, *words, verb, {},
+                         [](ManagerProxy& proxy, const std::string& name, const bus::Variants& all) {
+                             proxy.DeleteKernel(name, all);
+                         });
     };
 }
 

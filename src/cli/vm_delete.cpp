@@ -1,20 +1,37 @@
 #include "cli/command.hpp"
 #include "cli/each.hpp"
+#include "cli/vms.hpp"
 
 #include <memory>
 
 namespace banger::cli {
 
+namespace {
+
+Verb delete_verb(const std::shared_ptr<bool>& force) {
+    auto verb = vm_verb(
+        "delete", [](const VmInfo&) { return true; },
+        [force](const VmInfo& vm) {
+            return vm.active() && !*force ? "VM " + vm.name + " is " + vm.state + "; that takes --force"
+                                          : std::string();
+        });
+    verb.asks_first = true;
+    return verb;
+}
+
+} // namespace
+
 Action vm_delete(CLI::App& app, Invocation& invocation) {
-    auto names = std::make_shared<std::vector<std::string>>();
     auto force = std::make_shared<bool>(false);
-    app.add_option("NAME", *names, "VMs, by name or id")->required()->type_name("");
+    const auto verb = delete_verb(force);
+    auto words = std::make_shared<TargetWords>();
+    words->declare(app, verb);
     app.add_flag("-f,--force", *force, "Also those that are running: they are killed");
-    return [&invocation, names, force] {
+    return [&invocation, verb, words, force] {
         bus::Variants options;
         if (*force)
             options["force"] = sdbus::Variant{true};
-        return run_jobs(invocation, *names, options,
+        return run_jobs(invocation, *words, verb, options,
                         [](ManagerProxy& proxy, const std::string& name, const bus::Variants& all) {
                             return proxy.DeleteVm(name, all);
                         });

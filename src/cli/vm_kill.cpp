@@ -1,15 +1,17 @@
 #include "cli/command.hpp"
 #include "cli/each.hpp"
+#include "cli/vms.hpp"
 
 #include <memory>
 
 namespace banger::cli {
 
 Action vm_kill(CLI::App& app, Invocation& invocation) {
-    auto names = std::make_shared<std::vector<std::string>>();
-    app.add_option("NAME", *names, "VMs, by name or id")->required()->type_name("");
-    return [&invocation, names] {
-        return run_jobs(invocation, *names, {},
+    const auto verb = vm_verb("kill", [](const VmInfo& vm) { return vm.active(); });
+    auto words = std::make_shared<TargetWords>();
+    words->declare(app, verb);
+    return [&invocation, verb, words] {
+        return run_jobs(invocation, *words, verb, {},
                         [](ManagerProxy& proxy, const std::string& name, const bus::Variants& all) {
                             return proxy.KillVm(name, all);
                         });

@@ -2,13 +2,23 @@
 #pragma once
 
 #include "cli/manager.hpp"
+#include "cli/targets.hpp"
 #include "cli/vm_info.hpp"
 
+#include <functional>
+#include <string>
 #include <vector>
 
 namespace banger::cli {
 
 /// All of them, the oldest first.
 std::vector<VmInfo> all_vms(Manager& manager);
+
+/// A verb for VMs. `meant`: which ones --all means; `objection`: why one will be refused, else empty.
+Verb vm_verb(std::string_view infinitive, bool (*meant)(const VmInfo& vm),
+             std::function<std::string(const VmInfo& vm)> objection = {});
+
+/// A VM that was named and is not there: says what was probably meant. Other errors as they are.
+Error explain_vm(Manager& manager, const Error& error, const std::string& name);
 
 } // namespace banger::cli

@@ -119,6 +119,8 @@ void stay(const std::function<pid_t()>& start_agent, pid_t agent, const OwnedFd&
     int failures = 0;
     for (;;) {
         const int signal = ::sigwaitinfo(&signals, nullptr);
+        if (signal == SIGUSR2)
+            say("power off"); // the host sees a reset in any case, and is to know that none is meant
         if (signal == SIGTERM || signal == SIGINT || signal == SIGUSR2)
             end(RB_AUTOBOOT, old_root, config);
         if (signal == SIGUSR1)

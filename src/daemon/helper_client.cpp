@@ -191,8 +191,8 @@ MachineFacts HelperClient::inspect(const VmId& vm) {
     return bus::call([&] {
         return MachineFacts{
             fact<std::string>(facts, "state", "absent"), static_cast<int>(fact<uint32_t>(facts, "pid", 0)),
-            fact<std::string>(facts, "api-socket", ""), fact<std::string>(facts, "vsock-socket", ""),
-            fact<std::string>(facts, "vmm", "")};
+            fact<std::string>(facts, "api-socket", ""),  fact<std::string>(facts, "vsock-socket", ""),
+            fact<std::string>(facts, "vmm", ""),         fact<std::string>(facts, "tap", "")};
     });
 }
 

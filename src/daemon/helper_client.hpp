@@ -48,6 +48,7 @@ struct MachineFacts {
     std::string api_socket;
     std::string vsock_socket;
     std::string vmm;
+    std::string tap;
 };
 
 /// Used by one thread at a time. Errors: as the helper has them; Unavailable when it cannot be reached;

@@ -54,11 +54,54 @@ Manager::Path Manager::StopVm(const std::string& name, const bus::Variants& valu
     });
 }
 
+Manager::Path Manager::RestartVm(const std::string& name, const bus::Variants& values) {
+    return handle(getObject(), values, [&](bus::Options& options, const Request& request) {
+        const auto wanted = parse_restart(options);
+        return vms_.restart(vms_.find(name), wanted, request)->path();
+    });
+}
+
 Manager::Path Manager::KillVm(const std::string& name, const bus::Variants& values) {
     return handle(getObject(), values, [&](bus::Options& options, const Request& request) {
-        options.finish();
-        return vms_.kill(vms_.find(name), request)->path();
+        const auto signal = parse_kill(options);
+        return vms_.kill(vms_.find(name), signal, request)->path();
     });
+}
+
+Manager::Path Manager::PauseVm(const std::string& name, const bus::Variants& values) {
+    return handle(getObject(), values, [&](bus::Options& options, const Request& request) {
+        options.finish();
+        return vms_.pause(vms_.find(name), request)->path();
+    });
+}
+
+Manager::Path Manager::ResumeVm(const std::string& name, const bus::Variants& values) {
+    return handle(getObject(), values, [&](bus::Options& options, const Request& request) {
+        options.finish();
+        return vms_.resume(vms_.find(name), request)->path();
+    });
+}
+
+void Manager::RenameVm(const std::string& name, const std::string& new_name, const bus::Variants& values) {
+    handle(getObject(), values, [&](bus::Options& options, const Request&) {
+        options.finish();
+        vms_.rename(vms_.find(name), DnsLabel::parse(new_name, "VM name"));
+    });
+}
+
+Manager::Path Manager::SetVm(const std::string& name, const bus::Variants& values) {
+    return handle(getObject(), values, [&](bus::Options& options, const Request& request) {
+        const auto wanted = parse_set(options, host_memory_mib());
+        return vms_.set(vms_.find(name), wanted, request)->path();
+    });
+}
+
+void Manager::WaitVm(sdbus::Result<bus::Variants>&& result, std::string name, bus::Variants values) {
+    handle_late(getObject(), std::move(values), std::move(result),
+                [&](bus::Options& options, const Request&, const auto& late) {
+                    auto wanted = parse_wait(options);
+                    vms_.wait(vms_.find(name), std::move(wanted), status_answer(late));
+                });
 }
 
 Manager::Path Manager::DeleteVm(const std::string& name, const bus::Variants& values) {

@@ -28,7 +28,14 @@ private:
     List ListVms(const bus::Variants& options) override;
     Path StartVm(const std::string& name, const bus::Variants& options) override;
     Path StopVm(const std::string& name, const bus::Variants& options) override;
+    Path RestartVm(const std::string& name, const bus::Variants& options) override;
     Path KillVm(const std::string& name, const bus::Variants& options) override;
+    Path PauseVm(const std::string& name, const bus::Variants& options) override;
+    Path ResumeVm(const std::string& name, const bus::Variants& options) override;
+    void RenameVm(const std::string& name, const std::string& new_name,
+                  const bus::Variants& options) override;
+    Path SetVm(const std::string& name, const bus::Variants& options) override;
+    void WaitVm(sdbus::Result<bus::Variants>&& result, std::string name, bus::Variants options) override;
     Path DeleteVm(const std::string& name, const bus::Variants& options) override;
     void OpenSession(sdbus::Result<sdbus::UnixFd>&& result, std::string name, bus::Variants options) override;
     Path ImportKernel(const bus::Variants& options) override;

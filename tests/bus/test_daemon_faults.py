@@ -135,7 +135,7 @@ def test_vmm_is_killed_while_a_vm_starts(place, client, mode):
     except BusError as error:
         assert "step: " in error.message
     vm = settled(client, "box")
-    assert (vm["State"], vm["ExitReason"]) in (("failed", "start-failed"), ("stopped", "vmm-died"))
+    assert (vm["State"], vm["ExitReason"]) in (("failed", "start-failed"), ("stopped", "crashed"))
     works(place, client)
 
 
@@ -153,7 +153,7 @@ def test_daemon_and_vmm_are_killed(place, client):
     daemon, vmm = place.daemon()[0], place.vmms()[0]
     kill_and_wait(daemon)
     kill_and_wait(vmm)
-    assert client.until_state("box", "stopped")["ExitReason"] == "vmm-died"
+    assert client.until_state("box", "stopped")["ExitReason"] == "crashed"
     client.done("StartVm", "box")
 
 
@@ -232,7 +232,7 @@ def test_the_session_bus_ends():
         client = Client(instance)
         until(lambda: client.vms()["kept"]["State"] == "stopped", "the VM is found ended")
         assert set(client.vms()) == {"kept"}
-        assert client.vms()["kept"]["ExitReason"] == "vmm-died"
+        assert client.vms()["kept"]["ExitReason"] == "crashed"
         client.leave()
 
 

@@ -82,7 +82,7 @@ def test_the_vmm_dies(clean):
         assert clean.kill("vmm") == 1
         until(lambda: clean.state_of("dead") in ("stopped", "failed"), "its end is noticed")
         vm = clean.vms()["dead"]
-        assert (vm["exit_reason"], vm["pid"]) == ("vmm-died", 0)
+        assert (vm["exit_reason"], vm["pid"]) == ("crashed", 0)
         clean.cli("vm", "start", "dead")
         assert sh(clean, "dead", "echo well").stdout == "well\n"
 

@@ -69,7 +69,7 @@ def test_the_guest_powers_itself_off(clean):
     with clean.vm("poweroff"):
         sh(clean, "poweroff", "sync; echo o > /proc/sysrq-trigger; sleep 1000")
         until(lambda: clean.state_of("poweroff") == "stopped", "the VM is stopped")
-        assert clean.vms()["poweroff"]["exit_reason"] == "guest-shutdown"
+        assert clean.vms()["poweroff"]["exit_reason"] == "poweroff"
         clean.cli("vm", "start", "poweroff")
         assert sh(clean, "poweroff", "echo well").stdout == "well\n"
 

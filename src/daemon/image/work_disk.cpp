@@ -1,12 +1,14 @@
 #include "daemon/image/work_disk.hpp"
 
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "base/size.hpp"
 #include "daemon/image/ext4_format.hpp"
 #include "daemon/image/ext4_writer.hpp"
 
 #include <unistd.h>
 
+#include <chrono>
 #include <ctime>
 
 namespace banger {
@@ -14,6 +16,25 @@ namespace banger {
 namespace {
 
 constexpr uint64_t smallest = 32 << 20; // room for the journal, and for something beside it
+
+constexpr std::chrono::minutes check_limit{10};
+
+RunResult run_tool(const char* name, std::vector<std::string> arguments, const std::stop_token& stop) {
+    ProcessSpec spec;
+    spec.program = find_program(name, "e2fsprogs");
+    spec.arguments = std::move(arguments);
+    spec.environment = {"LC_ALL=C.UTF-8"};
+    return run(std::move(spec), {.timeout = check_limit, .stop = stop});
+}
+
+/// Everything that it safely can, it mends. Exit status 1: it has (e2fsck(8)).
+void check_disk(const std::string& path, const std::stop_token& stop) {
+    const auto result = run_tool("e2fsck", {"-f", "-p", path}, stop);
+    if (result.status > 1)
+        throw Error(ErrorCode::FailedPrecondition, "the filesystem of " + path + " is damaged",
+                    "look at it with: e2fsck -f " + path)
+            .with_details(result.output + result.errors);
+}
 
 } // namespace
 
@@ -35,6 +56,17 @@ void make_work_disk(const std::string& path, uint64_t bytes) {
         ::unlink(path.c_str());
         throw;
     }
+}
+
+void grow_work_disk(const std::string& path, uint64_t bytes, const std::stop_token& stop) {
+    check_disk(path, stop);
+    if (::truncate(path.c_str(), static_cast<off_t>(bytes)) < 0)
+        throw_errno("make " + path + " larger");
+    const auto result = run_tool("resize2fs", {path}, stop);
+    if (result.status != 0)
+        throw Error(ErrorCode::Internal, "resize2fs ended with status " + std::to_string(result.status),
+                    "is there room for it? the disk is as it was, in a larger file")
+            .with_details(result.errors);
 }
 
 } // namespace banger

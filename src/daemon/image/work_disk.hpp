@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 namespace banger {
@@ -11,5 +12,11 @@ namespace banger {
 /// zeroed, all of it is holes. Throws AlreadyExists, InvalidArgument (less than 32 MiB) or FailedPrecondition
 /// (disk full).
 void make_work_disk(const std::string& path, uint64_t bytes);
+
+/// Makes it larger, with the filesystem in it: e2fsck, which also plays back the journal, then resize2fs,
+/// both as this user. Nobody may use it meanwhile. When the filesystem does not grow, the file has become
+/// larger and is otherwise whole. Throws FailedPrecondition when e2fsck finds what it cannot mend,
+/// Unavailable without the programs.
+void grow_work_disk(const std::string& path, uint64_t bytes, const std::stop_token& stop = {});
 
 } // namespace banger

@@ -12,7 +12,7 @@ namespace banger::daemon {
 namespace {
 
 // Step N brings version N to N+1. What has once been released stays as it is; changes are further steps.
-constexpr std::array<const char*, 2> steps{
+constexpr std::array<const char*, 3> steps{
     R"sql(
 CREATE TABLE vm (
     id          TEXT PRIMARY KEY,
@@ -37,6 +37,16 @@ CREATE UNIQUE INDEX vm_name ON vm (name) WHERE state <> 'deleting';
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql",
     "ALTER TABLE vm ADD COLUMN nat INTEGER NOT NULL DEFAULT 1;",
+    R"sql(
+ALTER TABLE vm ADD COLUMN exit_detail TEXT NOT NULL DEFAULT '';
+ALTER TABLE vm ADD COLUMN last_active INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE vm ADD COLUMN autostart INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE vm ADD COLUMN is_protected INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE vm ADD COLUMN auto_stop_after INTEGER NOT NULL DEFAULT 0;
+UPDATE vm SET last_active = started_at;
+UPDATE vm SET exit_reason = 'poweroff' WHERE exit_reason = 'guest-shutdown';
+UPDATE vm SET exit_reason = 'crashed' WHERE exit_reason = 'vmm-died';
+)sql",
 };
 
 } // namespace

@@ -20,7 +20,8 @@ namespace {
 
 constexpr const char* columns =
     "id, name, image, kernel, vcpus, memory_mib, disk_bytes, address, vmm, null_mode, "
-    "ephemeral, tied, created_at, state, exit_reason, started_at, nat";
+    "ephemeral, tied, created_at, state, exit_reason, started_at, nat, exit_detail, last_active, autostart, "
+    "is_protected, auto_stop_after";
 
 OwnedFd lock_folder(const std::string& folder) {
     auto lock = open_file(folder + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
@@ -85,8 +86,27 @@ VmRow row_of(SQLite::Statement& query) {
                     .null_mode = text(9),
                     .ephemeral = number(10) != 0,
                     .tied = number(11) != 0,
-                    .created_at = number(12)};
-    return {std::move(config), vm_state_named(text(13)), text(14), number(15)};
+                    .created_at = number(12),
+                    .autostart = number(19) != 0,
+                    .is_protected = number(20) != 0,
+                    .auto_stop_after = static_cast<uint32_t>(number(21))};
+    VmStatus status;
+    status.state = vm_state_named(text(13));
+    status.ending = {text(14), text(17)};
+    status.started_at = number(15);
+    status.last_active = number(18);
+    return {std::move(config), std::move(status)};
+}
+
+/// Of a statement that gives a VM its name.
+Error name_error(const SQLite::Database& database, const DnsLabel& name, const SQLite::Exception& error) {
+    if (error.getErrorCode() == SQLITE_CONSTRAINT)
+        return {ErrorCode::AlreadyExists, "there is a VM named " + name.str() + " already"};
+    return store_error(database.getFilename(), error);
+}
+
+int64_t whole(uint64_t number) {
+    return static_cast<int64_t>(number);
 }
 
 /// Runs `body`, with SQLite's exceptions as Errors.
@@ -147,31 +167,44 @@ std::vector<VmRow> Store::vms() {
 
 void Store::insert(const VmRow& row) {
     SQLite::Statement insert(*database_, std::string("INSERT INTO vm (") + columns +
-                                             ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                                             ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     const auto& vm = row.config;
-    const auto whole = [](uint64_t number) { return static_cast<int64_t>(number); };
+    const auto& status = row.status;
     try {
         SQLite::bind(insert, vm.id.str(), vm.name.str(), vm.image, vm.kernel, whole(vm.vcpus),
                      whole(vm.memory_mib), whole(vm.disk_bytes), vm.address.str(), vm.vmm, vm.null_mode,
                      int{vm.ephemeral}, int{vm.tied}, whole(vm.created_at),
-                     std::string(vm_state_name(row.state)), row.exit_reason, whole(row.started_at),
-                     int{vm.nat});
+                     std::string(vm_state_name(status.state)), status.ending.reason, whole(status.started_at),
+                     int{vm.nat}, status.ending.detail, whole(status.last_active), int{vm.autostart},
+                     int{vm.is_protected}, whole(vm.auto_stop_after));
         insert.exec();
     } catch (const SQLite::Exception& error) {
-        if (error.getErrorCode() == SQLITE_CONSTRAINT)
-            throw Error(ErrorCode::AlreadyExists, "there is a VM named " + vm.name.str() + " already");
-        throw store_error(database_->getFilename(), error);
+        throw name_error(*database_, vm.name, error);
     }
 }
 
-void Store::update(const VmId& id, VmState state, std::string_view exit_reason, uint64_t started_at) {
+void Store::update(const VmId& id, const VmStatus& status) {
     guarded(*database_, [&] {
-        SQLite::Statement update(*database_,
-                                 "UPDATE vm SET state = ?, exit_reason = ?, started_at = ? WHERE id = ?");
-        SQLite::bind(update, std::string(vm_state_name(state)), std::string(exit_reason),
-                     static_cast<int64_t>(started_at), id.str());
+        SQLite::Statement update(*database_, "UPDATE vm SET state = ?, exit_reason = ?, exit_detail = ?, "
+                                             "started_at = ?, last_active = ? WHERE id = ?");
+        SQLite::bind(update, std::string(vm_state_name(status.state)), status.ending.reason,
+                     status.ending.detail, whole(status.started_at), whole(status.last_active), id.str());
         update.exec();
     });
+}
+
+void Store::update(const VmConfig& vm) {
+    SQLite::Statement update(*database_, "UPDATE vm SET name = ?, vcpus = ?, memory_mib = ?, disk_bytes = ?, "
+                                         "nat = ?, autostart = ?, is_protected = ?, auto_stop_after = ? "
+                                         "WHERE id = ?");
+    try {
+        SQLite::bind(update, vm.name.str(), whole(vm.vcpus), whole(vm.memory_mib), whole(vm.disk_bytes),
+                     int{vm.nat}, int{vm.autostart}, int{vm.is_protected}, whole(vm.auto_stop_after),
+                     vm.id.str());
+        update.exec();
+    } catch (const SQLite::Exception& error) {
+        throw name_error(*database_, vm.name, error);
+    }
 }
 
 void Store::remove(const VmId& id) {

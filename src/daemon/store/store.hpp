@@ -17,9 +17,7 @@ namespace banger::daemon {
 
 struct VmRow {
     VmConfig config;
-    VmState state = VmState::Created;
-    std::string exit_reason;
-    uint64_t started_at = 0;
+    VmStatus status; ///< without what a running VM has
 };
 
 class Store {
@@ -40,7 +38,9 @@ public:
     std::vector<VmRow> vms();
     /// Throws AlreadyExists when a VM that is not being deleted has the name.
     void insert(const VmRow& row);
-    void update(const VmId& id, VmState state, std::string_view exit_reason, uint64_t started_at);
+    void update(const VmId& id, const VmStatus& status);
+    /// Name and settings. Throws AlreadyExists as insert() does.
+    void update(const VmConfig& vm);
     void remove(const VmId& id);
 
     std::optional<std::string> setting(const std::string& key);

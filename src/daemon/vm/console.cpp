@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 namespace banger::daemon {
 
@@ -48,12 +47,8 @@ std::string console_tail(const std::string& path, size_t lines) {
     return last_lines(read_tail(path), lines);
 }
 
-bool guest_ended_itself(const std::string& console_path) {
-    constexpr std::array<std::string_view, 4> last_words{"reboot: Power down", "reboot: Restarting system",
-                                                         "reboot: System halted", "reboot: machine restart"};
-    const auto tail = console_tail(console_path, 12);
-    return std::any_of(last_words.begin(), last_words.end(),
-                       [&](std::string_view words) { return tail.find(words) != std::string::npos; });
+std::string console_end(const std::string& path) {
+    return read_tail(path);
 }
 
 } // namespace banger::daemon

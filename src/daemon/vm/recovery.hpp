@@ -5,7 +5,7 @@
 #include "daemon/vm/start.hpp"
 #include "daemon/vm/vm.hpp"
 
-#include <optional>
+#include <memory>
 
 namespace banger::daemon {
 
@@ -13,11 +13,17 @@ struct RecoveryPlan {
     VmId id;
     VmPaths paths;
     bool adopt = false; ///< take it back if it still runs; else whatever runs is ended
+    bool host_rebooted = false;
 };
 
-/// The running VMM, when it was to be adopted, runs and its agent answers. Otherwise nothing of it is left,
-/// and nothing is returned.
-std::optional<RunningVmm> recover_vm(const RecoveryPlan& plan, HelperClient& helper);
+struct Recovered {
+    std::shared_ptr<RunningVmm> vmm; ///< null: it does not run, and nothing of it is left
+    bool paused = false;
+    Ending ending; ///< of one that should have run
+};
+
+/// The running VMM, when it was to be adopted, runs, and its agent answers or the VMM says that it is paused.
+Recovered recover_vm(const RecoveryPlan& plan, HelperClient& helper);
 
 /// Removes what the helper holds of a VM (where it may hold anything), and the VM's folder where `all` is to
 /// go. Idempotent.

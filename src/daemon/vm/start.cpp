@@ -58,6 +58,7 @@ public:
         steps_.run("configure", [&] { configure(client, tap); });
         with_console([&] { boot(client); });
         undo_.release();
+        vmm_.tap = tap;
         return std::move(vmm_);
     }
 
@@ -172,7 +173,8 @@ void Start::launch() {
         helper_.cleanup(plan_.vm.id);
     });
     const auto launched = helper_.launch(plan_.vm.id, request);
-    vmm_ = {launched.pid, open_pidfd(launched.pid), launched.api_socket, launched.vsock_socket, request.vmm};
+    vmm_ = {
+        launched.pid, open_pidfd(launched.pid), launched.api_socket, launched.vsock_socket, request.vmm, {}};
     vmm::wait_for_socket(vmm_.api_socket, Clock::now() + launch_limit, steps_.stop(), vmm_.pidfd.get());
 }
 

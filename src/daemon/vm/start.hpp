@@ -34,6 +34,7 @@ struct RunningVmm {
     std::string api_socket;
     std::string vsock_socket;
     std::string vmm; ///< "firecracker", "qemu" or "null"
+    std::string tap;
 };
 
 /// Steps: (cleanup), network beside disk, launch, configure, boot, ready. Returns when the guest's agent has

@@ -52,6 +52,15 @@ bool shut_down(const StopPlan& plan, const std::stop_token& hurry) {
     }
 }
 
+/// Where that fails, the guest does not answer, and is killed.
+void let_run(const StopPlan& plan, const std::stop_token& hurry) {
+    try {
+        vmm::VmmClient(plan.api_socket, {.timeout = ask_limit, .stop = hurry}).resume();
+    } catch (const Error& error) {
+        log::debug("the guest's CPUs stay held: " + error.message());
+    }
+}
+
 /// The VMM runs with the owner's uid, so this is ours to do, without asking the helper. False when that was
 /// not enough.
 bool kill_directly(int pidfd) {
@@ -62,8 +71,15 @@ bool kill_directly(int pidfd) {
 
 } // namespace
 
+Ending ending_of_stop(StopResult result) {
+    return {std::string(result == StopResult::Graceful ? exit_reason::stopped : exit_reason::killed), {}};
+}
+
 StopResult stop_vmm(const StopPlan& plan, HelperClient& helper, Steps& steps, const std::stop_token& hurry) {
-    if (plan.pidfd && plan.graceful.count() > 0 && !hurry.stop_requested())
+    const bool asks = plan.pidfd && plan.graceful.count() > 0 && !hurry.stop_requested();
+    if (asks && plan.paused) // a guest whose CPUs are held hears nothing
+        steps.run("resume", [&] { let_run(plan, hurry); });
+    if (asks)
         if (steps.run("shutdown", [&] { return shut_down(plan, hurry); }))
             return StopResult::Graceful;
     steps.run("kill", [&] {

@@ -18,12 +18,16 @@ struct StopPlan {
     std::string api_socket;
     std::string vsock_socket;
     std::chrono::milliseconds graceful{0}; ///< how long the guest may take to shut down; 0: it is not asked
+    bool paused = false;                   ///< its CPUs are held
 };
 
 enum class StopResult { Graceful, Killed };
+/// As org.banger.Vm1.ExitReason has it.
+Ending ending_of_stop(StopResult result);
 
 /// Asks the guest's agent to shut down (or, where that fails, presses ctrl-alt-del), waits for the VMM to
-/// end, and kills it when it does not, or as soon as `hurry` is asked for. Returns when it has ended.
+/// end, and kills it when it does not, or as soon as `hurry` is asked for. Returns when it has ended. Steps:
+/// (resume), (shutdown), (kill).
 StopResult stop_vmm(const StopPlan& plan, HelperClient& helper, Steps& steps, const std::stop_token& hurry);
 
 } // namespace banger::daemon

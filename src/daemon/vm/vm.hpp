@@ -1,8 +1,9 @@
-// A VM as values: what it is made of, what state it is in, and which states may follow which.
+// A VM as values: what it is made of, and how it is.
 #pragma once
 
 #include "base/names.hpp"
 #include "base/net_types.hpp"
+#include "daemon/vm/state.hpp"
 
 #include <cstdint>
 #include <string>
@@ -10,29 +11,26 @@
 
 namespace banger::daemon {
 
-/// The order is that of the table in vm.cpp.
-enum class VmState { Created, Starting, Running, Stopping, Stopped, Failed, Deleting };
-
-/// "running", as org.banger.Vm1.State has it.
-std::string_view vm_state_name(VmState state) noexcept;
-/// Throws Internal for a name that is none (a database of another hand).
-VmState vm_state_named(std::string_view name);
-/// Whether a VM in `from` may come into `to`. Nothing follows Deleting; Deleting follows all.
-bool may_follow(VmState from, VmState to) noexcept;
-/// There is, or may be, a VMM: Starting, Running, Stopping.
-bool is_active(VmState state) noexcept;
-
 /// Why a VM is not running, as org.banger.Vm1.ExitReason has it.
 namespace exit_reason {
 inline constexpr std::string_view none = "";
 inline constexpr std::string_view stopped = "stopped";
 inline constexpr std::string_view killed = "killed";
-inline constexpr std::string_view guest_shutdown = "guest-shutdown";
-inline constexpr std::string_view vmm_died = "vmm-died";
+inline constexpr std::string_view poweroff = "poweroff"; ///< the guest ended by itself
+inline constexpr std::string_view reboot = "reboot";
+inline constexpr std::string_view panic = "panic";     ///< the guest's kernel
+inline constexpr std::string_view crashed = "crashed"; ///< the VMM
+inline constexpr std::string_view host_reboot = "host-reboot";
 inline constexpr std::string_view start_failed = "start-failed";
 } // namespace exit_reason
 
-/// What a VM is made of; never changes after its creation.
+/// How the last run of a VM ended.
+struct Ending {
+    std::string reason; ///< one of exit_reason
+    std::string detail; ///< for people: "signal 9 (Killed)"; often empty
+};
+
+/// What a VM is made of. Changes only by rename and set.
 struct VmConfig {
     VmId id;
     DnsLabel name;
@@ -48,6 +46,9 @@ struct VmConfig {
     bool ephemeral = false;
     bool tied = false;       ///< goes with the client that made it
     uint64_t created_at = 0; ///< µs since the Unix epoch
+    bool autostart = false;  ///< start it when the host has booted
+    bool is_protected = false;
+    uint32_t auto_stop_after = 0; ///< seconds without a session; 0: never
 
     /// The vsock context id: the address as a number, since vhost-vsock's are unique on the host (vsock(7)),
     /// as the addresses of all banger bridges are.
@@ -58,13 +59,15 @@ struct VmConfig {
 /// What changes about it.
 struct VmStatus {
     VmState state = VmState::Created;
-    std::string exit_reason;
-    uint64_t started_at = 0; ///< µs since the Unix epoch; 0: never
+    Ending ending;
+    uint64_t started_at = 0;  ///< µs since the Unix epoch; 0: never
+    uint64_t last_active = 0; ///< likewise: started, or a session was opened or seen
     // Of a running VM only; found again through the helper after a restart of the daemon.
     int pid = 0;
     std::string api_socket;
     std::string vsock_socket;
     std::string vmm; ///< what runs it: "firecracker", "qemu" or "null"
+    std::string tap;
 };
 
 /// Folder of a VM below the owner's data folder, and what lies in it.
@@ -72,6 +75,7 @@ struct VmPaths {
     std::string folder;
     std::string work_disk() const { return folder + "/work.ext4"; }
     std::string console() const { return folder + "/console.log"; }
+    std::string old_console() const { return folder + "/console.log.old"; }
 };
 VmPaths vm_paths(const std::string& data_dir, const VmId& id);
 

@@ -45,20 +45,36 @@ bool VmEntry::only_cleaning() const noexcept {
                        [](const Operation& operation) { return operation.kind == OpKind::Cleanup; });
 }
 
+void VmEntry::become(OpKind kind, std::shared_ptr<Job> job) {
+    current_->kind = kind;
+    current_->job = std::move(job);
+}
+
+bool VmEntry::end_is_waiting() const noexcept {
+    return std::any_of(queue_.begin(), queue_.end(), [](const Operation& operation) {
+        return operation.kind == OpKind::Stop || operation.kind == OpKind::Kill ||
+               operation.kind == OpKind::Delete;
+    });
+}
+
 void VmEntry::cancel_starts() {
-    if (current_ && current_->kind == OpKind::Start && current_->job)
-        current_->job->request_stop();
-    for (const auto& operation : queue_)
-        if (operation.kind == OpKind::Start && operation.job)
+    const auto cancel = [](const Operation& operation) {
+        if ((operation.kind == OpKind::Start || operation.kind == OpKind::Restart) && operation.job)
             operation.job->request_stop();
+    };
+    if (current_)
+        cancel(*current_);
+    std::for_each(queue_.begin(), queue_.end(), cancel);
 }
 
 void VmEntry::hurry_stop() {
-    if (current_ && current_->kind == OpKind::Stop)
-        current_->hurry.request_stop();
-    for (auto& operation : queue_)
-        if (operation.kind == OpKind::Stop)
+    const auto hurry = [](Operation& operation) {
+        if (operation.kind == OpKind::Stop || operation.kind == OpKind::Restart)
             operation.hurry.request_stop();
+    };
+    if (current_)
+        hurry(*current_);
+    std::for_each(queue_.begin(), queue_.end(), hurry);
 }
 
 } // namespace banger::daemon

@@ -4,6 +4,7 @@
 
 #include "base/loop.hpp"
 #include "daemon/job/job.hpp"
+#include "daemon/vm/state_waiters.hpp"
 #include "daemon/vm/vm.hpp"
 #include "daemon/vm/vm_object.hpp"
 
@@ -17,7 +18,7 @@
 
 namespace banger::daemon {
 
-enum class OpKind { Recover, Start, Stop, Kill, Delete, Exit, Cleanup };
+enum class OpKind { Recover, Start, Stop, Kill, Restart, Pause, Set, Delete, Exit, Cleanup };
 
 /// One thing to be done to a VM. `begin` is called in the loop when it is its turn; it leads, sooner or
 /// later, to VmEntry::finished().
@@ -25,7 +26,7 @@ struct Operation {
     OpKind kind;
     std::shared_ptr<Job> job; ///< null for the daemon's own
     std::function<void()> begin;
-    std::stop_source hurry{}; ///< of a stop: kill now
+    std::stop_source hurry{}; ///< of a stop or a restart: kill now
 };
 
 /// For the loop's thread. Operations on one VM run one after the other; those of different VMs side by side.
@@ -37,7 +38,7 @@ public:
         , loop_(loop) {}
     VmEntry(const VmEntry&) = delete;
 
-    const VmConfig config;
+    VmConfig config; ///< changed by rename and set alone
     const VmPaths paths;
     VmStatus status;
     std::unique_ptr<VmObject> object;     ///< null once it is off the bus
@@ -47,6 +48,9 @@ public:
     bool needs_cleanup = false;                   ///< the helper may hold something of it
     bool recovering = false;                      ///< state is what the last daemon wrote, not yet looked at
     std::vector<std::function<void()>> recovered; ///< waiting for that
+    StateWaiters waiters;
+    std::optional<Ending>
+        expected; ///< how the VMM ends if it now ends by itself: somebody has sent it a signal
     Timer retry;
     unsigned retries = 0;
 
@@ -56,13 +60,17 @@ public:
     /// The operation under way has ended; the next may begin.
     void finished();
     bool busy() const noexcept { return current_.has_value() || !queue_.empty(); }
+    /// The operation under way goes on as another one: a restart as the start that it ends with.
+    void become(OpKind kind, std::shared_ptr<Job> job);
+    /// A stop, kill or delete waits its turn.
+    bool end_is_waiting() const noexcept;
     /// Nothing but the daemon's own tidying is under way or waits.
     bool only_cleaning() const noexcept;
     const std::optional<Operation>& current() const noexcept { return current_; }
 
-    /// What wins over starts: those that wait or run are asked to stop.
+    /// What wins over starts: those that wait or run are asked to stop; restarts end with their stop.
     void cancel_starts();
-    /// What wins over a graceful stop: the one that runs is told to kill.
+    /// What wins over a graceful stop: those that run or wait are told to kill.
     void hurry_stop();
 
 private:

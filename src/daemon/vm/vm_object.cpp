@@ -3,6 +3,7 @@
 #include "bus/object_path.hpp"
 #include "daemon/announce.hpp"
 #include "daemon/handler.hpp"
+#include "daemon/host.hpp"
 #include "daemon/vm/vm_entry.hpp"
 #include "daemon/vm/vms.hpp"
 
@@ -30,16 +31,22 @@ VmObject::~VmObject() {
     unregisterAdaptor();
 }
 
-void VmObject::emit_changes() {
+void VmObject::emit_status() {
+    emit({"State", "Pid", "Vmm", "ExitReason", "ExitDetail", "StartedAt"});
+}
+
+void VmObject::emit_config() {
+    emit({"Name", "Vcpus", "MemoryMiB", "DiskBytes", "Nat", "Protected", "Autostart", "AutoStopAfter"});
+}
+
+void VmObject::emit(const std::vector<const char*>& properties) {
     announce([&] {
 #if BANGER_SDBUS_2
-        using Name = bus::PropertyName;
-        emitPropertiesChangedSignal(
-            bus::InterfaceName(Vm1_adaptor::INTERFACE_NAME),
-            {Name("State"), Name("Pid"), Name("Vmm"), Name("ExitReason"), Name("StartedAt")});
+        emitPropertiesChangedSignal(bus::InterfaceName(Vm1_adaptor::INTERFACE_NAME),
+                                    std::vector<bus::PropertyName>(properties.begin(), properties.end()));
 #else
         emitPropertiesChangedSignal(Vm1_adaptor::INTERFACE_NAME,
-                                    {"State", "Pid", "Vmm", "ExitReason", "StartedAt"});
+                                    std::vector<std::string>(properties.begin(), properties.end()));
 #endif
     });
 }
@@ -58,9 +65,48 @@ sdbus::ObjectPath VmObject::Stop(const bus::Variants& options) {
 
 sdbus::ObjectPath VmObject::Kill(const bus::Variants& options) {
     return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
-        asked.finish();
-        return vms_.kill(entry_.shared_from_this(), request)->path();
+        return vms_.kill(entry_.shared_from_this(), parse_kill(asked), request)->path();
     });
+}
+
+sdbus::ObjectPath VmObject::Restart(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        return vms_.restart(entry_.shared_from_this(), parse_restart(asked), request)->path();
+    });
+}
+
+sdbus::ObjectPath VmObject::Pause(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        asked.finish();
+        return vms_.pause(entry_.shared_from_this(), request)->path();
+    });
+}
+
+sdbus::ObjectPath VmObject::Resume(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        asked.finish();
+        return vms_.resume(entry_.shared_from_this(), request)->path();
+    });
+}
+
+void VmObject::Rename(const std::string& name, const bus::Variants& options) {
+    handle(getObject(), options, [&](bus::Options& asked, const Request&) {
+        asked.finish();
+        vms_.rename(entry_.shared_from_this(), DnsLabel::parse(name, "VM name"));
+    });
+}
+
+sdbus::ObjectPath VmObject::Set(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request& request) {
+        return vms_.set(entry_.shared_from_this(), parse_set(asked, host_memory_mib()), request)->path();
+    });
+}
+
+void VmObject::Wait(sdbus::Result<bus::Variants>&& result, bus::Variants options) {
+    handle_late(getObject(), std::move(options), std::move(result),
+                [&](bus::Options& asked, const Request&, const auto& late) {
+                    vms_.wait(entry_.shared_from_this(), parse_wait(asked), status_answer(late));
+                });
 }
 
 sdbus::ObjectPath VmObject::Delete(const bus::Variants& options) {
@@ -111,7 +157,10 @@ uint32_t VmObject::Pid() {
     return static_cast<uint32_t>(entry_.status.pid);
 }
 std::string VmObject::ExitReason() {
-    return entry_.status.exit_reason;
+    return entry_.status.ending.reason;
+}
+std::string VmObject::ExitDetail() {
+    return entry_.status.ending.detail;
 }
 bool VmObject::Nat() {
     return entry_.config.nat;
@@ -124,6 +173,32 @@ uint64_t VmObject::CreatedAt() {
 }
 uint64_t VmObject::StartedAt() {
     return entry_.status.started_at;
+}
+uint64_t VmObject::LastActive() {
+    return entry_.status.last_active;
+}
+bool VmObject::Protected() {
+    return entry_.config.is_protected;
+}
+bool VmObject::Autostart() {
+    return entry_.config.autostart;
+}
+uint32_t VmObject::AutoStopAfter() {
+    return entry_.config.auto_stop_after;
+}
+
+StateWaiters::Answer status_answer(const std::shared_ptr<sdbus::Result<bus::Variants>>& late) {
+    return [late, op_id = current_op_id()](const std::variant<VmStatus, Error>& answer) {
+        const OpScope scope(op_id);
+        if (const auto* error = std::get_if<Error>(&answer))
+            return bus::fail(*late, *error);
+        const auto& status = std::get<VmStatus>(answer);
+        announce([&] {
+            late->returnResults({{"state", sdbus::Variant{std::string(vm_state_name(status.state))}},
+                                 {"exit-reason", sdbus::Variant{status.ending.reason}},
+                                 {"exit-detail", sdbus::Variant{status.ending.detail}}});
+        });
+    };
 }
 
 sdbus::ObjectPath vm_path(const VmEntry& entry) {
@@ -145,11 +220,16 @@ bus::Variants vm_properties(const VmEntry& entry) {
         {"DiskBytes", sdbus::Variant{vm.disk_bytes}},
         {"Vmm", sdbus::Variant{vmm_of(entry)}},
         {"Pid", sdbus::Variant{static_cast<uint32_t>(status.pid)}},
-        {"ExitReason", sdbus::Variant{status.exit_reason}},
+        {"ExitReason", sdbus::Variant{status.ending.reason}},
+        {"ExitDetail", sdbus::Variant{status.ending.detail}},
         {"Nat", sdbus::Variant{vm.nat}},
         {"Ephemeral", sdbus::Variant{vm.ephemeral}},
         {"CreatedAt", sdbus::Variant{vm.created_at}},
         {"StartedAt", sdbus::Variant{status.started_at}},
+        {"LastActive", sdbus::Variant{status.last_active}},
+        {"Protected", sdbus::Variant{vm.is_protected}},
+        {"Autostart", sdbus::Variant{vm.autostart}},
+        {"AutoStopAfter", sdbus::Variant{vm.auto_stop_after}},
     };
 }
 

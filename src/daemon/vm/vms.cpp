@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "daemon/announce.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/vm/session.hpp"
 
 #include <algorithm>
@@ -61,39 +62,51 @@ void Vms::put_on_bus(const EntryPtr& entry) {
     entry->object = std::make_unique<VmObject>(tools_.connection, *entry, *this);
 }
 
-void Vms::set_state(VmEntry& entry, VmState state, std::string_view exit_reason) {
+void Vms::advance(VmEntry& entry, VmEvent event, Ending ending) {
     auto& status = entry.status;
     if (status.state == VmState::Deleting)
         return;
-    if (status.state != state && !may_follow(status.state, state))
-        log::error("VM " + entry.config.id.str() + " goes from " + std::string(vm_state_name(status.state)) +
-                   " to " + std::string(vm_state_name(state)) + ", which was not foreseen");
-    status.state = state;
-    status.exit_reason = exit_reason;
+    const auto next = next_state(status.state, event);
+    if (!next)
+        return log::error("VM " + entry.config.id.str() + " is " + std::string(vm_state_name(status.state)) +
+                          ", where " + std::string(vm_event_name(event)) + " was not foreseen");
+    status.state = *next;
+    status.ending = std::move(ending);
+    write_down(entry);
+    if (entry.object)
+        entry.object->emit_status();
+    entry.waiters.tell(status);
+}
+
+void Vms::write_down(VmEntry& entry) {
     try {
-        tools_.store.update(entry.config.id, state, exit_reason, status.started_at);
+        tools_.store.update(entry.config.id, entry.status);
     } catch (const Error& error) {
         // The VM goes on; the next daemon finds out by itself what became of it.
         log::error("cannot write down the state of VM " + entry.config.id.str() + ": " + error.message());
     }
-    if (entry.object)
-        entry.object->emit_changes();
 }
 
-void Vms::set_running(const EntryPtr& entry, RunningVmm vmm) {
+/// It is there from now on; the state follows with an event of its own.
+void Vms::hold_vmm(const EntryPtr& entry, RunningVmm vmm) {
     auto& status = entry->status;
     status.pid = vmm.pid;
     status.api_socket = std::move(vmm.api_socket);
     status.vsock_socket = std::move(vmm.vsock_socket);
     status.vmm = std::move(vmm.vmm);
+    status.tap = std::move(vmm.tap);
     entry->pidfd = std::make_shared<const OwnedFd>(std::move(vmm.pidfd));
     entry->needs_cleanup = true; // from now on the helper holds something of it
+    entry->expected.reset();
+    watch_exit(entry);
+}
+
+void Vms::watch_exit(const EntryPtr& entry) {
     entry->exit_watch = FdWatch(entry->pidfd->get(), [this, weak = std::weak_ptr(entry)] {
         if (const auto known = weak.lock())
             on_exit(known);
         return false;
     });
-    set_state(*entry, VmState::Running, exit_reason::none);
 }
 
 void Vms::forget_vmm(VmEntry& entry) {
@@ -103,6 +116,7 @@ void Vms::forget_vmm(VmEntry& entry) {
     entry.status.api_socket.clear();
     entry.status.vsock_socket.clear();
     entry.status.vmm.clear();
+    entry.status.tap.clear();
 }
 
 bus::Variants Vms::result_of(const VmEntry& entry) const {
@@ -135,16 +149,27 @@ void Vms::open_session(const EntryPtr& entry, const LateSession& late) {
         });
         return;
     }
+    if (entry->status.state == VmState::Paused && !entry->recovering)
+        throw Error(ErrorCode::FailedPrecondition, "VM " + entry->config.name.str() + " is paused",
+                    "let it run again: banger vm resume " + entry->config.name.str());
     if (entry->status.state != VmState::Running || entry->recovering)
         throw Error(ErrorCode::FailedPrecondition,
                     "VM " + entry->config.name.str() + " is not running (" +
                         std::string(vm_state_name(entry->status.state)) + ")",
                     "start it: banger vm start " + entry->config.name.str());
+    entry->status.last_active = now_microseconds();
     daemon::open_session(entry->status.vsock_socket, [late](std::variant<OwnedFd, Error> answer) {
         if (const auto* error = std::get_if<Error>(&answer))
             return bus::fail(*late, *error);
         announce([&] { late->returnResults(sdbus::UnixFd(std::get<OwnedFd>(answer).get())); });
     });
+}
+
+void Vms::wait(const EntryPtr& entry, WaitRequest wanted, StateWaiters::Answer answer) {
+    // While the daemon is still finding out, the state is what was written down last: the truth comes soon.
+    if (!entry->recovering && wanted.meets(entry->status.state))
+        return answer(entry->status);
+    entry->waiters.add(std::move(wanted), std::move(answer));
 }
 
 void Vms::client_gone(const std::string& name) {
@@ -176,7 +201,7 @@ void Vms::shut_down() {
             if (goes && entry->config.ephemeral)
                 remove(entry, true, request);
             else if (goes && is_active(entry->status.state))
-                kill(entry, request);
+                stop(entry, {std::chrono::milliseconds(0)}, request);
         } catch (const Error& error) {
             log::warning("cannot end VM " + entry->config.name.str() + ": " + error.message());
         }

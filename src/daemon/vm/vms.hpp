@@ -7,6 +7,7 @@
 #include "daemon/job/jobs.hpp"
 #include "daemon/requests.hpp"
 #include "daemon/store/store.hpp"
+#include "daemon/vm/recovery.hpp"
 #include "daemon/vm/start.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/vm_entry.hpp"
@@ -55,9 +56,18 @@ public:
     JobPtr create(const CreateRequest& wanted, const Request& request);
     JobPtr start(const EntryPtr& entry, std::chrono::milliseconds ready_timeout, const Request& request);
     JobPtr stop(const EntryPtr& entry, const StopRequest& wanted, const Request& request);
-    JobPtr kill(const EntryPtr& entry, const Request& request);
+    /// KILL ends it; other signals are sent to its VMM.
+    JobPtr kill(const EntryPtr& entry, const SignalName& signal, const Request& request);
+    /// A stop and a start as one job.
+    JobPtr restart(const EntryPtr& entry, const RestartRequest& wanted, const Request& request);
+    JobPtr pause(const EntryPtr& entry, const Request& request);
+    JobPtr resume(const EntryPtr& entry, const Request& request);
     JobPtr remove(const EntryPtr& entry, bool force, const Request& request);
     void open_session(const EntryPtr& entry, const LateSession& late);
+    JobPtr set(const EntryPtr& entry, const SetRequest& wanted, const Request& request);
+    /// At rest only.
+    void rename(const EntryPtr& entry, const DnsLabel& name);
+    void wait(const EntryPtr& entry, WaitRequest wanted, StateWaiters::Answer answer);
 
     /// A client left the bus: what is tied to it ends.
     void client_gone(const std::string& name);
@@ -70,9 +80,12 @@ private:
     // vms.cpp
     EntryPtr add_entry(VmConfig config);
     void put_on_bus(const EntryPtr& entry);
-    /// Writes it down and tells the bus. A VM that is being deleted stays so.
-    void set_state(VmEntry& entry, VmState state, std::string_view exit_reason);
-    void set_running(const EntryPtr& entry, RunningVmm vmm);
+    /// The one place where a VM's state changes: by the table in state.cpp. Writes it down and tells the bus.
+    /// A VM that is being deleted stays so.
+    void advance(VmEntry& entry, VmEvent event, Ending ending = {});
+    void write_down(VmEntry& entry);
+    void hold_vmm(const EntryPtr& entry, RunningVmm vmm);
+    void watch_exit(const EntryPtr& entry);
     void forget_vmm(VmEntry& entry);
     bus::Variants result_of(const VmEntry& entry) const;
     JobPtr make_job(const char* operation, const Request& request, bool cancelable);
@@ -82,11 +95,14 @@ private:
     VmConfig configure(const CreateRequest& wanted);
     Ipv4Cidr network();
     bool name_is_taken(std::string_view name) const;
+    void require_free_name(const DnsLabel& name) const;
 
     // vms_start.cpp
+    void require_startable(const VmEntry& entry) const;
     void enqueue_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout);
     void begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout);
     StartPlan plan_start(const VmEntry& entry, std::chrono::milliseconds ready_timeout);
+    void started(const EntryPtr& entry, const JobPtr& job, RunningVmm vmm);
     void start_failed(const EntryPtr& entry, const JobPtr& job, const Error& error);
 
     // vms_stop.cpp
@@ -95,7 +111,27 @@ private:
     void begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest& wanted);
     void stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> outcome);
     StopPlan plan_stop(const VmEntry& entry, std::chrono::milliseconds graceful) const;
+    JobPtr send_signal(const EntryPtr& entry, const SignalName& signal, const Request& request);
+
+    // vms_exit.cpp
     void on_exit(const EntryPtr& entry);
+    void begin_exit(const EntryPtr& entry);
+    void exited(const EntryPtr& entry, Ending ending);
+    void start_again(const EntryPtr& entry);
+
+    // vms_restart.cpp
+    void begin_restart(const EntryPtr& entry, const JobPtr& job, const RestartRequest& wanted);
+    void stopped_to_restart(const EntryPtr& entry, const JobPtr& job, const RestartRequest& wanted,
+                            Outcome<StopResult> outcome);
+
+    // vms_set.cpp
+    void begin_set(const EntryPtr& entry, const JobPtr& job, const SetRequest& wanted);
+    void end_set(const EntryPtr& entry, const JobPtr& job, const VmConfig& vm);
+
+    // vms_pause.cpp
+    enum class Held { Paused, Running };
+    JobPtr enqueue_pause(const EntryPtr& entry, Held wanted, const Request& request);
+    void begin_pause(const EntryPtr& entry, const JobPtr& job, Held wanted);
 
     // vms_delete.cpp
     void doom(VmEntry& entry);
@@ -113,8 +149,9 @@ private:
     // vms_recovery.cpp
     void enqueue_recovery(const EntryPtr& entry);
     void begin_recovery(const EntryPtr& entry);
-    void recovered(const EntryPtr& entry, Outcome<std::shared_ptr<RunningVmm>> outcome);
-    void settle(const EntryPtr& entry, const std::shared_ptr<RunningVmm>& vmm);
+    void recovered(const EntryPtr& entry, const Outcome<Recovered>& outcome);
+    void settle(const EntryPtr& entry, const Recovered& found);
+    Ending ending_of_lost(const VmEntry& entry, const Ending& seen) const;
     void survey();
     void surveyed(const std::vector<std::string>& ids);
     void remove_leftovers();
@@ -123,6 +160,7 @@ private:
     std::map<std::string, EntryPtr> entries_; ///< by id
     std::string automatic_vmm_ = "qemu";      ///< what `auto` was when it was last looked at
     bool bridge_is_up_ = false;
+    bool host_has_rebooted_ = false; ///< since the last daemon wrote down how the VMs are
     bool ending_ = false;
 };
 

@@ -26,6 +26,12 @@ bool Vms::name_is_taken(std::string_view name) const {
     });
 }
 
+void Vms::require_free_name(const DnsLabel& name) const {
+    if (name_is_taken(name.str()))
+        throw Error(ErrorCode::AlreadyExists, "there is a VM named " + name.str() + " already",
+                    "choose another name, or delete it: banger vm delete " + name.str());
+}
+
 /// The network of the bridge. It stays as it is while VMs have addresses in it.
 Ipv4Cidr Vms::network() {
     const auto setting = tools_.store.setting("network");
@@ -41,9 +47,8 @@ Ipv4Cidr Vms::network() {
 }
 
 VmConfig Vms::configure(const CreateRequest& wanted) {
-    if (wanted.name && name_is_taken(wanted.name->str()))
-        throw Error(ErrorCode::AlreadyExists, "there is a VM named " + wanted.name->str() + " already",
-                    "choose another name, or delete it: banger vm delete " + wanted.name->str());
+    if (wanted.name)
+        require_free_name(*wanted.name);
     const bool boots = wanted.vmm != "null";
     // With vmm null an image or kernel is used only where it is named.
     const auto image = boots || wanted.image ? tools_.catalog.image(wanted.image).name : std::string();
@@ -65,7 +70,10 @@ VmConfig Vms::configure(const CreateRequest& wanted) {
             .null_mode = wanted.null_mode,
             .ephemeral = wanted.ephemeral,
             .tied = wanted.tied,
-            .created_at = now_microseconds()};
+            .created_at = now_microseconds(),
+            .autostart = wanted.autostart,
+            .is_protected = wanted.is_protected,
+            .auto_stop_after = wanted.auto_stop_after};
 }
 
 JobPtr Vms::create(const CreateRequest& wanted, const Request& request) {
@@ -73,7 +81,7 @@ JobPtr Vms::create(const CreateRequest& wanted, const Request& request) {
         throw Error(ErrorCode::Unavailable, "the daemon is about to end", "call again: it is started anew");
     tools_.jobs.make_room();
     auto config = configure(wanted);
-    tools_.store.insert({config, VmState::Created, {}, 0});
+    tools_.store.insert({config, {}});
     const auto entry = add_entry(std::move(config));
     if (wanted.tied)
         entry->tied_to = request.sender;

@@ -7,6 +7,10 @@
 namespace banger::daemon {
 
 JobPtr Vms::remove(const EntryPtr& entry, bool force, const Request& request) {
+    if (entry->config.is_protected)
+        throw Error(ErrorCode::FailedPrecondition, "VM " + entry->config.name.str() + " is protected",
+                    "take the protection away first: banger vm set --protected=no " +
+                        entry->config.name.str());
     if (!force && is_active(entry->status.state))
         throw Error(ErrorCode::FailedPrecondition,
                     "VM " + entry->config.name.str() + " is " +
@@ -20,7 +24,7 @@ JobPtr Vms::remove(const EntryPtr& entry, bool force, const Request& request) {
 
 /// From here on it only goes away: its name is free, starts are taken back, whatever stops it hurries.
 void Vms::doom(VmEntry& entry) {
-    set_state(entry, VmState::Deleting, entry.status.exit_reason);
+    advance(entry, VmEvent::Delete, entry.status.ending);
     entry.cancel_starts();
     entry.hurry_stop();
 }
@@ -72,6 +76,7 @@ void Vms::end_delete(const EntryPtr& entry, const JobPtr& job) {
 void Vms::leave(const EntryPtr& entry, const JobPtr& job) {
     forget_vmm(*entry);
     entry->object.reset();
+    entry->waiters.fail(Error(ErrorCode::NotFound, "VM " + entry->config.name.str() + " is deleted"));
     if (entries_.contains(entry->config.id.str()))
         enqueue_cleanup(entry);
     if (job)

@@ -12,16 +12,15 @@ void Vms::load() {
     const OpScope scope(OpId::make().str());
     for (auto& row : tools_.store.vms()) {
         const auto entry = add_entry(std::move(row.config));
-        entry->status.state = row.state;
-        entry->status.exit_reason = row.exit_reason;
-        entry->status.started_at = row.started_at;
-        entry->needs_cleanup = is_active(row.state) || row.state == VmState::Deleting;
-        if (row.state == VmState::Deleting) {
+        entry->status = std::move(row.status);
+        const auto state = entry->status.state;
+        entry->needs_cleanup = is_active(state) || state == VmState::Deleting;
+        if (state == VmState::Deleting) {
             enqueue_cleanup(entry);
             continue;
         }
         put_on_bus(entry);
-        if (is_active(row.state) || entry->config.ephemeral)
+        if (is_active(state) || entry->config.ephemeral)
             enqueue_recovery(entry);
     }
     remove_leftovers();
@@ -39,21 +38,17 @@ void Vms::enqueue_recovery(const EntryPtr& entry) {
 
 void Vms::begin_recovery(const EntryPtr& entry) {
     // A tie does not outlive the daemon: who holds the other end is not known any more.
-    const bool adopt =
-        entry->status.state == VmState::Running && !entry->config.ephemeral && !entry->config.tied;
-    const RecoveryPlan plan{entry->config.id, entry->paths, adopt};
-    tools_.crew.run<std::shared_ptr<RunningVmm>>(
+    const auto state = entry->status.state;
+    const bool adopt = (state == VmState::Running || state == VmState::Paused) && !entry->config.ephemeral &&
+                       !entry->config.tied;
+    const RecoveryPlan plan{entry->config.id, entry->paths, adopt, host_has_rebooted_};
+    tools_.crew.run<Recovered>(
         {current_op_id(), false, {}},
-        [plan](HelperClient& helper, const std::stop_token&) -> std::shared_ptr<RunningVmm> {
-            auto vmm = recover_vm(plan, helper);
-            return vmm ? std::make_shared<RunningVmm>(std::move(*vmm)) : nullptr;
-        },
-        [this, entry](Outcome<std::shared_ptr<RunningVmm>> outcome) {
-            recovered(entry, std::move(outcome));
-        });
+        [plan](HelperClient& helper, const std::stop_token&) { return recover_vm(plan, helper); },
+        [this, entry](const Outcome<Recovered>& outcome) { recovered(entry, outcome); });
 }
 
-void Vms::recovered(const EntryPtr& entry, Outcome<std::shared_ptr<RunningVmm>> outcome) {
+void Vms::recovered(const EntryPtr& entry, const Outcome<Recovered>& outcome) {
     if (const auto* error = std::get_if<Error>(&outcome)) {
         if (entry->retries == 0)
             log::warning("cannot find out what became of VM " + entry->config.name.str() + ": " +
@@ -65,7 +60,8 @@ void Vms::recovered(const EntryPtr& entry, Outcome<std::shared_ptr<RunningVmm>> 
     } else {
         entry->recovering = false;
         entry->retries = 0;
-        settle(entry, std::move(std::get<0>(outcome)));
+        settle(entry, std::get<Recovered>(outcome));
+        entry->waiters.tell(entry->status);
     }
     entry->finished();
     for (const auto& waiting : std::exchange(entry->recovered, {}))
@@ -73,30 +69,31 @@ void Vms::recovered(const EntryPtr& entry, Outcome<std::shared_ptr<RunningVmm>> 
 }
 
 /// What is known now goes into the state.
-void Vms::settle(const EntryPtr& entry, const std::shared_ptr<RunningVmm>& vmm) {
-    if (vmm) {
-        log::info("VM " + entry->config.name.str() + " still runs");
-        return set_running(entry, std::move(*vmm));
+void Vms::settle(const EntryPtr& entry, const Recovered& found) {
+    if (found.vmm) {
+        log::info("VM " + entry->config.name.str() + (found.paused ? " is still paused" : " still runs"));
+        hold_vmm(entry, std::move(*found.vmm));
+        return advance(*entry, found.paused ? VmEvent::FoundPaused : VmEvent::Found);
     }
     entry->needs_cleanup = false;
-    switch (entry->status.state) {
-    case VmState::Running:
-        set_state(*entry, VmState::Stopped,
-                  entry->config.tied ? exit_reason::stopped : exit_reason::vmm_died);
-        break;
-    case VmState::Starting:
-        set_state(*entry, VmState::Failed, exit_reason::start_failed);
-        break;
-    case VmState::Stopping:
-        set_state(*entry, VmState::Stopped, exit_reason::stopped);
-        break;
-    default:
-        break;
-    }
+    if (is_active(entry->status.state))
+        advance(*entry, VmEvent::Lost, ending_of_lost(*entry, found.ending));
     if (entry->config.ephemeral) {
         doom(*entry);
         entry->object.reset();
         enqueue_delete(entry, nullptr);
+    }
+}
+
+/// A start or stop that the last daemon had begun has been ended; so has a VM whose client is gone.
+Ending Vms::ending_of_lost(const VmEntry& entry, const Ending& seen) const {
+    switch (entry.status.state) {
+    case VmState::Starting:
+        return {std::string(exit_reason::start_failed), "the daemon ended meanwhile"};
+    case VmState::Stopping:
+        return {std::string(exit_reason::stopped), {}};
+    default:
+        return entry.config.tied ? Ending{std::string(exit_reason::stopped), "its client is gone"} : seen;
     }
 }
 

@@ -6,11 +6,15 @@
 
 namespace banger::daemon {
 
-JobPtr Vms::start(const EntryPtr& entry, std::chrono::milliseconds ready_timeout, const Request& request) {
+void Vms::require_startable(const VmEntry& entry) const {
     if (ending_)
         throw Error(ErrorCode::Unavailable, "the daemon is about to end", "call again: it is started anew");
-    if (entry->status.state == VmState::Deleting)
-        throw Error(ErrorCode::FailedPrecondition, "VM " + entry->config.name.str() + " is being deleted");
+    if (entry.status.state == VmState::Deleting)
+        throw Error(ErrorCode::FailedPrecondition, "VM " + entry.config.name.str() + " is being deleted");
+}
+
+JobPtr Vms::start(const EntryPtr& entry, std::chrono::milliseconds ready_timeout, const Request& request) {
+    require_startable(*entry);
     const auto job = make_job("vm-start", request, true);
     enqueue_start(entry, job, ready_timeout);
     return job;
@@ -18,7 +22,7 @@ JobPtr Vms::start(const EntryPtr& entry, std::chrono::milliseconds ready_timeout
 
 void Vms::enqueue_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout) {
     if (!entry->busy() && !is_active(entry->status.state))
-        set_state(*entry, VmState::Starting, exit_reason::none);
+        advance(*entry, VmEvent::Start);
     entry->enqueue({.kind = OpKind::Start, .job = job, .begin = [this, entry, job, ready_timeout] {
                         const OpScope scope(job->spec().op_id);
                         begin_start(entry, job, ready_timeout);
@@ -53,7 +57,12 @@ void Vms::begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::mil
                             Error(ErrorCode::Unavailable,
                                   "what became of the VM is not known: the helper cannot be asked",
                                   "is the helper's service well? its log tells; then try again"));
-    if (entry->status.state == VmState::Running) {
+    if (entry->pidfd) {
+        if (entry->status.state == VmState::Paused)
+            return start_failed(entry, job,
+                                Error(ErrorCode::FailedPrecondition,
+                                      "VM " + entry->config.name.str() + " is paused",
+                                      "let it run again: banger vm resume " + entry->config.name.str()));
         job->succeed(result_of(*entry));
         return entry->finished();
     }
@@ -61,7 +70,8 @@ void Vms::begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::mil
         const auto plan = plan_start(*entry, ready_timeout);
         entry->retry.cancel();
         entry->needs_cleanup = true;
-        set_state(*entry, VmState::Starting, exit_reason::none);
+        if (entry->status.state != VmState::Starting)
+            advance(*entry, VmEvent::Start);
         tools_.crew.run<std::shared_ptr<RunningVmm>>(
             task_of(*job),
             [plan, sink = tools_.jobs.step_sink(job)](HelperClient& helper, const std::stop_token& stop) {
@@ -71,17 +81,23 @@ void Vms::begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::mil
             [this, entry, job](Outcome<std::shared_ptr<RunningVmm>> outcome) {
                 if (const auto* error = std::get_if<Error>(&outcome))
                     return start_failed(entry, job, *error);
-                bridge_is_up_ = true;
-                if (entry->config.vmm == "auto")
-                    automatic_vmm_ = std::get<0>(outcome)->vmm;
-                entry->status.started_at = now_microseconds();
-                set_running(entry, std::move(*std::get<0>(outcome)));
-                job->succeed(result_of(*entry));
-                entry->finished();
+                started(entry, job, std::move(*std::get<0>(outcome)));
             });
     } catch (...) {
         start_failed(entry, job, bus::current_error());
     }
+}
+
+void Vms::started(const EntryPtr& entry, const JobPtr& job, RunningVmm vmm) {
+    bridge_is_up_ = true;
+    if (entry->config.vmm == "auto")
+        automatic_vmm_ = vmm.vmm;
+    entry->status.started_at = now_microseconds();
+    entry->status.last_active = entry->status.started_at;
+    hold_vmm(entry, std::move(vmm));
+    advance(*entry, VmEvent::Ready);
+    job->succeed(result_of(*entry));
+    entry->finished();
 }
 
 /// The worker has taken back what it did; where it could not, the cleanup that follows tries again.
@@ -89,9 +105,10 @@ void Vms::start_failed(const EntryPtr& entry, const JobPtr& job, const Error& er
     if (error.step() == "network")
         bridge_is_up_ = false;
     if (!entry->recovering && entry->status.state == VmState::Starting) {
-        const bool cancelled = error.code() == ErrorCode::Cancelled;
-        set_state(*entry, cancelled ? VmState::Stopped : VmState::Failed,
-                  cancelled ? exit_reason::stopped : exit_reason::start_failed);
+        if (error.code() == ErrorCode::Cancelled)
+            advance(*entry, VmEvent::StartCancelled, {std::string(exit_reason::stopped), {}});
+        else
+            advance(*entry, VmEvent::StartFailed, {std::string(exit_reason::start_failed), error.message()});
         if (entry->config.ephemeral) {
             doom(*entry);
             entry->object.reset();

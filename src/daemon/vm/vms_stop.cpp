@@ -1,6 +1,11 @@
 #include "base/log.hpp"
-#include "daemon/vm/console.hpp"
 #include "daemon/vm/vms.hpp"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 
 namespace banger::daemon {
 
@@ -8,7 +13,9 @@ JobPtr Vms::stop(const EntryPtr& entry, const StopRequest& wanted, const Request
     return enqueue_stop(entry, wanted.timeout.count() == 0 ? OpKind::Kill : OpKind::Stop, wanted, request);
 }
 
-JobPtr Vms::kill(const EntryPtr& entry, const Request& request) {
+JobPtr Vms::kill(const EntryPtr& entry, const SignalName& signal, const Request& request) {
+    if (signal.number() != SIGKILL)
+        return send_signal(entry, signal, request);
     return enqueue_stop(entry, OpKind::Kill, {std::chrono::milliseconds(0)}, request);
 }
 
@@ -26,11 +33,16 @@ JobPtr Vms::enqueue_stop(const EntryPtr& entry, OpKind kind, const StopRequest& 
 }
 
 StopPlan Vms::plan_stop(const VmEntry& entry, std::chrono::milliseconds graceful) const {
-    return {entry.config.id, entry.pidfd, entry.status.api_socket, entry.status.vsock_socket, graceful};
+    return {.id = entry.config.id,
+            .pidfd = entry.pidfd,
+            .api_socket = entry.status.api_socket,
+            .vsock_socket = entry.status.vsock_socket,
+            .graceful = graceful,
+            .paused = entry.status.state == VmState::Paused};
 }
 
 void Vms::begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest& wanted) {
-    if (!entry->pidfd && !entry->recovering) { // nothing runs
+    if (!entry->pidfd && (!entry->recovering || !is_active(entry->status.state))) { // nothing runs
         if (entry->config.ephemeral) {
             doom(*entry);
             return end_delete(entry, job);
@@ -39,9 +51,9 @@ void Vms::begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest
         return entry->finished();
     }
     entry->exit_watch.cancel(); // this is what sees its end now
-    set_state(*entry, VmState::Stopping, exit_reason::none);
     const auto plan =
         plan_stop(*entry, entry->config.ephemeral ? std::chrono::milliseconds(0) : wanted.timeout);
+    advance(*entry, VmEvent::Stop);
     auto hurry = entry->current()->hurry.get_token();
     tools_.crew.run<StopResult>(
         task_of(*job),
@@ -54,20 +66,15 @@ void Vms::begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest
 
 void Vms::stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> outcome) {
     if (const auto* error = std::get_if<Error>(&outcome)) {
-        set_state(*entry, VmState::Running, exit_reason::none);
+        advance(*entry, VmEvent::StopFailed);
         if (entry->pidfd)
-            entry->exit_watch = FdWatch(entry->pidfd->get(), [this, weak = std::weak_ptr(entry)] {
-                if (const auto known = weak.lock())
-                    on_exit(known);
-                return false;
-            });
+            watch_exit(entry);
         job->fail(*error);
         return entry->finished();
     }
     entry->recovering = false;
     forget_vmm(*entry);
-    const bool graceful = std::get<StopResult>(outcome) == StopResult::Graceful;
-    set_state(*entry, VmState::Stopped, graceful ? exit_reason::stopped : exit_reason::killed);
+    advance(*entry, VmEvent::Ended, ending_of_stop(std::get<StopResult>(outcome)));
     if (entry->config.ephemeral || entry->status.state == VmState::Deleting) {
         doom(*entry);
         return end_delete(entry, job);
@@ -77,27 +84,22 @@ void Vms::stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> 
     entry->finished();
 }
 
-/// The VMM has ended by itself.
-void Vms::on_exit(const EntryPtr& entry) {
-    entry->enqueue_front(
-        {.kind = OpKind::Exit, .job = nullptr, .begin = [this, entry] {
-             const OpScope scope(OpId::make().str());
-             if (!entry->pidfd || entry->status.state != VmState::Running)
-                 return entry->finished();
-             const auto reason = guest_ended_itself(entry->paths.console()) ? exit_reason::guest_shutdown
-                                                                            : exit_reason::vmm_died;
-             log::write(reason == exit_reason::vmm_died ? log::Level::Warning : log::Level::Info,
-                        "VM " + entry->config.name.str() + " has ended: " + std::string(reason),
-                        {{"VM_ID", entry->config.id.str()}});
-             forget_vmm(*entry);
-             set_state(*entry, VmState::Stopped, reason);
-             if (entry->config.ephemeral) {
-                 doom(*entry);
-                 return end_delete(entry, nullptr);
-             }
-             enqueue_cleanup(entry);
-             entry->finished();
-         }});
+/// To the VMM, which runs with the owner's uid. What it does with it is its own matter; so this waits for
+/// nothing and nobody.
+JobPtr Vms::send_signal(const EntryPtr& entry, const SignalName& signal, const Request& request) {
+    if (!entry->pidfd)
+        throw Error(ErrorCode::FailedPrecondition,
+                    "VM " + entry->config.name.str() + " is " +
+                        std::string(vm_state_name(entry->status.state)) + ": there is no VMM to signal",
+                    "start it first: banger vm start " + entry->config.name.str());
+    const auto job = make_job("vm-kill", request, false);
+    entry->expected = Ending{std::string(exit_reason::killed), "signal " + signal.str() + " was sent"};
+    if (::syscall(SYS_pidfd_send_signal, entry->pidfd->get(), signal.number(), nullptr, 0) < 0) {
+        job->fail(errno_error("send " + signal.str() + " to the VMM", errno));
+        return job;
+    }
+    job->succeed(result_of(*entry));
+    return job;
 }
 
 } // namespace banger::daemon

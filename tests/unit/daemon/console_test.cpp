@@ -46,11 +46,3 @@ TEST_CASE("a long console is read from its end") {
     const Log log(text);
     CHECK(console_tail(log.path, 2) == "line 4998\nline 4999");
 }
-
-TEST_CASE("a guest that said goodbye did not die") {
-    CHECK(guest_ended_itself(Log("boot\n[    3.2] reboot: Power down\n").path));
-    CHECK(guest_ended_itself(Log("boot\n[    3.2] reboot: Restarting system\n").path));
-    CHECK_FALSE(guest_ended_itself(
-                    Log("reboot: Power down\n" + std::string(40, '\n') + "Kernel panic\n").path) == true);
-    CHECK_FALSE(guest_ended_itself("/nonexistent/console.log"));
-}

@@ -129,3 +129,39 @@ TEST_CASE("KVM counts only where the CPU says so") {
     CHECK_FALSE(has_virtualization("processor: 0\nflags\t\t: fpu svm_lock avmx sse\nbugs: svm\n"));
     CHECK_FALSE(has_virtualization(""));
 }
+
+TEST_CASE("what is to be set is bounded, and must be something") {
+    const auto set = [](auto&&... pairs) {
+        auto given = options(std::forward<decltype(pairs)>(pairs)...);
+        return parse_set(given, host);
+    };
+    const auto wanted = set(with("vcpus", 4U), with("nat", false));
+    CHECK(wanted.vcpus == 4U);
+    CHECK(wanted.nat == false);
+    CHECK_FALSE(wanted.memory_mib);
+    CHECK(wanted.needs_rest());
+    CHECK_FALSE(set(with("protected", true)).needs_rest());
+    CHECK_THROWS_AS(set(), Error);
+    CHECK_THROWS_AS(set(with("vcpus", 33U)), Error);
+    CHECK_THROWS_AS(set(with("memory-mib", 15U)), Error);
+    CHECK_THROWS_AS(set(with("memory-mib", 8193U)), Error);
+    CHECK_THROWS_AS(set(with("disk-bytes", uint64_t{1})), Error);
+    CHECK_THROWS_AS(set(with("name", std::string("x"))), Error);
+}
+
+TEST_CASE("which states a caller waits for") {
+    const auto wait = [](auto&&... pairs) {
+        auto given = options(std::forward<decltype(pairs)>(pairs)...);
+        return parse_wait(given);
+    };
+    CHECK(wait().meets(VmState::Failed));
+    CHECK_FALSE(wait().meets(VmState::Running));
+    CHECK_FALSE(wait().timeout);
+    const auto named =
+        wait(with("until", std::vector<std::string>{"running", "paused"}), with("timeout-ms", 5U));
+    CHECK(named.meets(VmState::Paused));
+    CHECK_FALSE(named.meets(VmState::Stopped));
+    CHECK(named.timeout == std::chrono::milliseconds(5));
+    CHECK_THROWS_AS(wait(with("until", std::vector<std::string>{"asleep"})), Error);
+    CHECK_THROWS_AS(wait(with("until", std::vector<std::string>{})), Error);
+}

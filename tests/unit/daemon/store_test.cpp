@@ -39,9 +39,16 @@ VmRow row(const std::string& id, const std::string& name, const std::string& add
              .ephemeral = true,
              .tied = true,
              .created_at = created_at},
-            VmState::Created,
-            "",
-            0};
+            {}};
+}
+
+VmStatus status(VmState state, Ending ending = {}, uint64_t started_at = 0, uint64_t last_active = 0) {
+    VmStatus made;
+    made.state = state;
+    made.ending = std::move(ending);
+    made.started_at = started_at;
+    made.last_active = last_active;
+    return made;
 }
 
 } // namespace
@@ -53,7 +60,8 @@ TEST_CASE("VMs come back as they were written, oldest first, whoever opens the s
         CHECK_FALSE(store.is_authoritative());
         store.insert(row("aaaaaaaaaaaa", "younger", "172.16.0.2", 20));
         store.insert(row("bbbbbbbbbbbb", "older", "172.16.0.3", 10));
-        store.update(VmId::parse("aaaaaaaaaaaa"), VmState::Running, "killed", 77);
+        store.update(VmId::parse("aaaaaaaaaaaa"),
+                     status(VmState::Running, {"killed", "signal TERM"}, 77, 78));
     }
     auto store = Store::open(folder.path);
     CHECK(store.is_authoritative());
@@ -74,9 +82,35 @@ TEST_CASE("VMs come back as they were written, oldest first, whoever opens the s
     CHECK_FALSE(rows[0].config.nat);
     CHECK(vm.ephemeral);
     CHECK(vm.tied);
-    CHECK(rows[1].state == VmState::Running);
-    CHECK(rows[1].exit_reason == "killed");
-    CHECK(rows[1].started_at == 77);
+    CHECK(rows[1].status.state == VmState::Running);
+    CHECK(rows[1].status.ending.reason == "killed");
+    CHECK(rows[1].status.ending.detail == "signal TERM");
+    CHECK(rows[1].status.started_at == 77);
+    CHECK(rows[1].status.last_active == 78);
+}
+
+TEST_CASE("name and settings are changed, but to no name that is taken") {
+    const Folder folder;
+    auto store = Store::open(folder.path);
+    store.insert(row("aaaaaaaaaaaa", "younger", "172.16.0.2", 20));
+    auto vm = row("bbbbbbbbbbbb", "older", "172.16.0.3", 10).config;
+    store.insert({vm, {}});
+    vm.name = DnsLabel::parse("renamed", "name");
+    vm.autostart = vm.is_protected = true;
+    vm.auto_stop_after = 3600;
+    vm.vcpus = 5;
+    store.update(vm);
+    vm.name = DnsLabel::parse("younger", "name");
+    CHECK_THROWS_AS(store.update(vm), Error);
+    const auto rows = store.vms();
+    CHECK(rows[0].config.name.str() == "renamed");
+    CHECK(rows[0].config.autostart);
+    CHECK(rows[0].config.is_protected);
+    CHECK(rows[0].config.auto_stop_after == 3600);
+    CHECK(rows[0].config.vcpus == 5);
+    CHECK_FALSE(rows[1].config.autostart);
+    CHECK_FALSE(rows[1].config.is_protected);
+    CHECK(rows[1].config.auto_stop_after == 0);
 }
 
 TEST_CASE("a name is taken once, and free again while its VM is being deleted") {
@@ -84,11 +118,38 @@ TEST_CASE("a name is taken once, and free again while its VM is being deleted") 
     auto store = Store::open(folder.path);
     store.insert(row("aaaaaaaaaaaa", "box", "172.16.0.2"));
     CHECK_THROWS_AS(store.insert(row("bbbbbbbbbbbb", "box", "172.16.0.3")), Error);
-    store.update(VmId::parse("aaaaaaaaaaaa"), VmState::Deleting, "", 0);
+    store.update(VmId::parse("aaaaaaaaaaaa"), status(VmState::Deleting));
     store.insert(row("bbbbbbbbbbbb", "box", "172.16.0.3"));
     store.remove(VmId::parse("aaaaaaaaaaaa"));
     store.remove(VmId::parse("aaaaaaaaaaaa"));
     CHECK(store.vms().size() == 1);
+}
+
+TEST_CASE("a database of an earlier banger is brought up to date") {
+    const Folder folder;
+    {
+        SQLite::Database old(folder.path + "/banger.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        old.exec("CREATE TABLE vm (id TEXT PRIMARY KEY, name TEXT NOT NULL, image TEXT NOT NULL, kernel TEXT "
+                 "NOT NULL, "
+                 "vcpus INTEGER NOT NULL, memory_mib INTEGER NOT NULL, disk_bytes INTEGER NOT NULL, "
+                 "address TEXT NOT NULL UNIQUE, vmm TEXT NOT NULL, null_mode TEXT NOT NULL, ephemeral "
+                 "INTEGER NOT NULL, "
+                 "tied INTEGER NOT NULL, created_at INTEGER NOT NULL, state TEXT NOT NULL, exit_reason TEXT "
+                 "NOT NULL, "
+                 "started_at INTEGER NOT NULL) WITHOUT ROWID;"
+                 "CREATE UNIQUE INDEX vm_name ON vm (name) WHERE state <> 'deleting';"
+                 "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+                 "INSERT INTO vm VALUES ('aaaaaaaaaaaa', 'box', '', '', 2, 512, 1, '172.16.0.2', 'null', '', "
+                 "0, 0, 5, "
+                 "'stopped', 'vmm-died', 7);"
+                 "PRAGMA user_version = 1");
+    }
+    const auto rows = Store::open(folder.path).vms();
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].config.nat);
+    CHECK_FALSE(rows[0].config.is_protected);
+    CHECK(rows[0].status.ending.reason == "crashed");
+    CHECK(rows[0].status.last_active == 7);
 }
 
 TEST_CASE("settings are kept") {

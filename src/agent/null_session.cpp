@@ -16,8 +16,9 @@ ExitStatus stopped_by(int signal) {
 
 class NullSession {
 public:
-    explicit NullSession(int fd)
-        : stream_(fd) {}
+    NullSession(int fd, uint64_t sessions)
+        : stream_(fd)
+        , sessions_(sessions) {}
 
     NullSessionEnd run() {
         const auto first = stream_.receive();
@@ -92,20 +93,21 @@ private:
         AgentInfo info;
         info.agent = BANGER_VERSION;
         info.kernel = "null";
-        info.sessions = 1;
+        info.sessions = sessions_;
         stream_.send(FrameType::Info, encode_info(info));
     }
     void answer(const ShutdownRequest&) { stream_.send(FrameType::Done, encode_done({})); }
     void answer(const TimeRequest&) { stream_.send(FrameType::Done, encode_done({})); }
 
     FrameStream stream_;
+    uint64_t sessions_;
 };
 
 } // namespace
 
-NullSessionEnd serve_null_session(int fd) noexcept {
+NullSessionEnd serve_null_session(int fd, uint64_t sessions) noexcept {
     try {
-        NullSession session(fd);
+        NullSession session(fd, sessions);
         try {
             return session.run();
         } catch (const Error& error) {

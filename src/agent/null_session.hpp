@@ -2,6 +2,8 @@
 // banger-qemu's null machine, with which everything above the VMM is tested where no guest can run.
 #pragma once
 
+#include <cstdint>
+
 namespace banger::agent {
 
 enum class NullSessionEnd { Ordinary, ShutdownAsked };
@@ -10,6 +12,6 @@ enum class NullSessionEnd { Ordinary, ShutdownAsked };
 /// own. `exec` copies its standard input to its standard output and exits with 0 (a request that has
 /// `timeout_ms` is obeyed: 124); `put` counts, `get` has one empty file, `stat` knows no path. Does not close
 /// `fd`. Never throws.
-NullSessionEnd serve_null_session(int fd) noexcept;
+NullSessionEnd serve_null_session(int fd, uint64_t sessions = 1) noexcept;
 
 } // namespace banger::agent

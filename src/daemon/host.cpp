@@ -1,6 +1,7 @@
 #include "daemon/host.hpp"
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/size.hpp"
 
 #include <sys/statvfs.h>
@@ -22,6 +23,13 @@ uint64_t host_memory_mib() {
     if (::sysinfo(&info) < 0)
         throw_errno("sysinfo");
     return static_cast<uint64_t>(info.totalram) * info.mem_unit / mib;
+}
+
+std::string current_boot_id() {
+    auto id = read_file("/proc/sys/kernel/random/boot_id");
+    while (id.ends_with('\n'))
+        id.pop_back();
+    return id;
 }
 
 void require_memory(uint64_t memory_mib, uint64_t host_mib) {

@@ -10,6 +10,8 @@ namespace banger::daemon {
 
 /// All of the host's memory, in MiB.
 uint64_t host_memory_mib();
+/// What the kernel calls this boot (random(4)).
+std::string current_boot_id();
 /// Throws FailedPrecondition, with both numbers, when `memory_mib` is more than the host has.
 void require_memory(uint64_t memory_mib, uint64_t host_mib);
 

@@ -104,6 +104,26 @@ void Manager::WaitVm(sdbus::Result<bus::Variants>&& result, std::string name, bu
                 });
 }
 
+bus::Variants Manager::VmStats(const std::string& name, const bus::Variants& values) {
+    return handle(getObject(), values, [&](bus::Options& options, const Request&) {
+        options.finish();
+        return Vms::stats(*vms_.find(name));
+    });
+}
+
+sdbus::UnixFd Manager::VmConsoleLog(const std::string& name, const bus::Variants& values) {
+    return handle(getObject(), values, [&](bus::Options& options, const Request&) {
+        const bool previous = parse_console_log(options);
+        return sdbus::UnixFd(Vms::console_log(*vms_.find(name), previous).get());
+    });
+}
+
+Manager::Path Manager::PruneVms(const bus::Variants& values) {
+    return handle(getObject(), values, [&](bus::Options& options, const Request& request) {
+        return vms_.prune(parse_prune(options), request)->path();
+    });
+}
+
 Manager::Path Manager::DeleteVm(const std::string& name, const bus::Variants& values) {
     return handle(getObject(), values, [&](bus::Options& options, const Request& request) {
         const bool force = parse_delete(options);

@@ -36,6 +36,9 @@ private:
                   const bus::Variants& options) override;
     Path SetVm(const std::string& name, const bus::Variants& options) override;
     void WaitVm(sdbus::Result<bus::Variants>&& result, std::string name, bus::Variants options) override;
+    bus::Variants VmStats(const std::string& name, const bus::Variants& options) override;
+    sdbus::UnixFd VmConsoleLog(const std::string& name, const bus::Variants& options) override;
+    Path PruneVms(const bus::Variants& options) override;
     Path DeleteVm(const std::string& name, const bus::Variants& options) override;
     void OpenSession(sdbus::Result<sdbus::UnixFd>&& result, std::string name, bus::Variants options) override;
     Path ImportKernel(const bus::Variants& options) override;

@@ -161,6 +161,18 @@ WaitRequest parse_wait(bus::Options& options) {
     return request;
 }
 
+bool parse_console_log(bus::Options& options) {
+    const bool previous = options.take_or<bool>("previous", false);
+    options.finish();
+    return previous;
+}
+
+bool parse_prune(bus::Options& options) {
+    const bool dry_run = options.take_or<bool>("dry-run", false);
+    options.finish();
+    return dry_run;
+}
+
 bool parse_delete(bus::Options& options) {
     const bool force = options.take_or<bool>("force", false);
     options.finish();

@@ -73,6 +73,8 @@ RestartRequest parse_restart(bus::Options& options);
 SignalName parse_kill(bus::Options& options);
 bool parse_delete(bus::Options& options); ///< force
 SetRequest parse_set(bus::Options& options, uint64_t host_mib);
+bool parse_console_log(bus::Options& options); ///< previous
+bool parse_prune(bus::Options& options);       ///< dry-run
 WaitRequest parse_wait(bus::Options& options);
 
 } // namespace banger::daemon

@@ -44,11 +44,12 @@ void NullGuest::connect(OwnedFd client, uint32_t port) {
         return; // closed: nobody listens there
     ++sessions_;
     make_blocking(client.get());
-    std::thread([this, client = std::move(client), greeting = next_ok_line()]() mutable noexcept {
+    std::thread([this, client = std::move(client), greeting = next_ok_line(),
+                 sessions = sessions_]() mutable noexcept {
         auto end = agent::NullSessionEnd::Ordinary;
         try {
             write_all(client.get(), greeting, "greeting");
-            end = agent::serve_null_session(client.get());
+            end = agent::serve_null_session(client.get(), sessions);
         } catch (const Error&) {
             // The client left before it was greeted.
         }

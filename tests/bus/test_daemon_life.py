@@ -97,18 +97,17 @@ def test_ends_win_over_a_restart(place, client, member):
 
 def test_the_start_of_a_restart_fails(place, client):
     client.made(name="box", start=True)
-    # A folder where the console's file is to be: the launch cannot open it.
+    # A folder where the console's log is to go: the launch cannot begin a new one.
     made = client.vms()["box"]
-    console = place.instance.home / ".local/share/banger/vms" / made["Id"] / "console.log"
+    old = place.instance.home / ".local/share/banger/vms" / made["Id"] / "console.log.old"
     os.kill(place.vmms()[0], signal.SIGSTOP)
     job = client.act("RestartVm", "box", **{"timeout-ms": 200})
     client.until_step(job, "shutdown")
-    console.unlink()
-    console.mkdir()
+    old.mkdir()
     try:
         assert "step: launch" in client.fails("Internal", lambda: client.wait(job))
     finally:
-        console.rmdir()
+        old.rmdir()
     vm = client.vms()["box"]
     assert (vm["State"], vm["ExitReason"]) == ("failed", "start-failed") and "console.log" in vm["ExitDetail"]
     client.done("RestartVm", "box")

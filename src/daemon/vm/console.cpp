@@ -1,18 +1,20 @@
 #include "daemon/vm/console.hpp"
 
-#include "base/fd.hpp"
+#include "base/error.hpp"
 #include "base/text.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace banger::daemon {
 
 namespace {
 
 constexpr off_t tail_bytes = 8192;
+constexpr off_t most_console = off_t{8} << 20;
 
 /// The log's last bytes without what a terminal would obey.
 std::string read_tail(const std::string& path) {
@@ -45,6 +47,26 @@ std::string last_lines(std::string_view text, size_t lines) {
 
 std::string console_tail(const std::string& path, size_t lines) {
     return last_lines(read_tail(path), lines);
+}
+
+void bound_console(const VmPaths& paths) {
+    const OwnedFd log(::open(paths.console().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    const auto size = log ? ::lseek(log.get(), 0, SEEK_END) : 0;
+    if (size <= most_console)
+        return;
+    const auto old = open_file(paths.old_console(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    off_t from = size - most_console;
+    while (::copy_file_range(log.get(), &from, old.get(), nullptr, most_console, 0) > 0) {
+        // until its end
+    }
+    if (::ftruncate(log.get(), 0) < 0)
+        throw_errno("begin " + paths.console() + " anew");
+}
+
+OwnedFd begin_console(const VmPaths& paths) {
+    if (::rename(paths.console().c_str(), paths.old_console().c_str()) < 0 && errno != ENOENT)
+        throw_errno("rename " + paths.console());
+    return open_file(paths.console(), O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 }
 
 std::string console_end(const std::string& path) {

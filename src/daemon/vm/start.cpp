@@ -141,16 +141,15 @@ std::string Start::vmm() const {
 }
 
 LaunchRequest Start::launch_request(const std::string& vmm) const {
-    LaunchRequest request{
-        .vmm = vmm,
-        .null_mode = plan_.vm.null_mode,
-        .kernel = {},
-        .initrd = {},
-        .console = open_file(plan_.paths.console(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600),
-        .drives = {},
-        .tap = true,
-        .vcpus = plan_.vm.vcpus,
-        .memory_mib = plan_.vm.memory_mib};
+    LaunchRequest request{.vmm = vmm,
+                          .null_mode = plan_.vm.null_mode,
+                          .kernel = {},
+                          .initrd = {},
+                          .console = begin_console(plan_.paths),
+                          .drives = {},
+                          .tap = true,
+                          .vcpus = plan_.vm.vcpus,
+                          .memory_mib = plan_.vm.memory_mib};
     if (plan_.kernel) {
         auto kernel = *plan_.kernel;
         refresh_initrd(kernel, companion_path("banger-agent")); // banger may be newer than the import

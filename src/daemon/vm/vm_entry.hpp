@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/loop.hpp"
+#include "daemon/crew.hpp"
 #include "daemon/job/job.hpp"
 #include "daemon/vm/state_waiters.hpp"
 #include "daemon/vm/vm.hpp"
@@ -51,6 +52,9 @@ public:
     StateWaiters waiters;
     std::optional<Ending>
         expected; ///< how the VMM ends if it now ends by itself: somebody has sent it a signal
+    std::function<void(const Outcome<Nothing>& outcome)> on_gone; ///< of a deletion: nothing of it is left
+    std::string halted_console;      ///< what it ended with when the guest seemed to have halted
+    bool asked_whether_idle = false; ///< the answer is under way
     Timer retry;
     unsigned retries = 0;
 

@@ -102,6 +102,19 @@ sdbus::ObjectPath VmObject::Set(const bus::Variants& options) {
     });
 }
 
+bus::Variants VmObject::Stats(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request&) {
+        asked.finish();
+        return Vms::stats(entry_);
+    });
+}
+
+sdbus::UnixFd VmObject::ConsoleLog(const bus::Variants& options) {
+    return handle(getObject(), options, [&](bus::Options& asked, const Request&) {
+        return sdbus::UnixFd(Vms::console_log(entry_, parse_console_log(asked)).get());
+    });
+}
+
 void VmObject::Wait(sdbus::Result<bus::Variants>&& result, bus::Variants options) {
     handle_late(getObject(), std::move(options), std::move(result),
                 [&](bus::Options& asked, const Request&, const auto& late) {

@@ -35,6 +35,8 @@ private:
     sdbus::ObjectPath Resume(const bus::Variants& options) override;
     void Rename(const std::string& name, const bus::Variants& options) override;
     sdbus::ObjectPath Set(const bus::Variants& options) override;
+    bus::Variants Stats(const bus::Variants& options) override;
+    sdbus::UnixFd ConsoleLog(const bus::Variants& options) override;
     void Wait(sdbus::Result<bus::Variants>&& result, bus::Variants options) override;
     sdbus::ObjectPath Kill(const bus::Variants& options) override;
     sdbus::ObjectPath Delete(const bus::Variants& options) override;

@@ -98,7 +98,10 @@ void Vms::hold_vmm(const EntryPtr& entry, RunningVmm vmm) {
     entry->pidfd = std::make_shared<const OwnedFd>(std::move(vmm.pidfd));
     entry->needs_cleanup = true; // from now on the helper holds something of it
     entry->expected.reset();
+    entry->halted_console.clear();
     watch_exit(entry);
+    if (!patrol_.active() || entry->config.auto_stop_after > 0)
+        tools_.loop.post([this] { arm_patrol(); }); // once the state is what this is about
 }
 
 void Vms::watch_exit(const EntryPtr& entry) {

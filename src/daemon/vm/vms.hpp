@@ -64,6 +64,12 @@ public:
     JobPtr resume(const EntryPtr& entry, const Request& request);
     JobPtr remove(const EntryPtr& entry, bool force, const Request& request);
     void open_session(const EntryPtr& entry, const LateSession& late);
+    /// As org.banger.Vm1.Stats has it.
+    static bus::Variants stats(const VmEntry& entry);
+    /// A read-only descriptor of its console's log, or of that of the run before. Throws NotFound.
+    static OwnedFd console_log(const VmEntry& entry, bool previous);
+    /// Deletes what is stopped or failed, and not protected. `dry_run`: only tells which.
+    JobPtr prune(bool dry_run, const Request& request);
     JobPtr set(const EntryPtr& entry, const SetRequest& wanted, const Request& request);
     /// At rest only.
     void rename(const EntryPtr& entry, const DnsLabel& name);
@@ -128,6 +134,13 @@ private:
     void begin_set(const EntryPtr& entry, const JobPtr& job, const SetRequest& wanted);
     void end_set(const EntryPtr& entry, const JobPtr& job, const VmConfig& vm);
 
+    // vms_patrol.cpp
+    /// Sets when to look next, if any VM runs.
+    void arm_patrol();
+    void go_round();
+    static void end_halted(VmEntry& entry);
+    void ask_whether_idle(const EntryPtr& entry);
+
     // vms_pause.cpp
     enum class Held { Paused, Running };
     JobPtr enqueue_pause(const EntryPtr& entry, Held wanted, const Request& request);
@@ -147,6 +160,8 @@ private:
     void retry_later(const EntryPtr& entry, std::function<void()> task);
 
     // vms_recovery.cpp
+    void note_boot();
+    void autostart();
     void enqueue_recovery(const EntryPtr& entry);
     void begin_recovery(const EntryPtr& entry);
     void recovered(const EntryPtr& entry, const Outcome<Recovered>& outcome);
@@ -161,6 +176,8 @@ private:
     std::string automatic_vmm_ = "qemu";      ///< what `auto` was when it was last looked at
     bool bridge_is_up_ = false;
     bool host_has_rebooted_ = false; ///< since the last daemon wrote down how the VMs are
+    std::string boot_id_;            ///< to be written down when that is known of all; empty: it is
+    Timer patrol_;
     bool ending_ = false;
 };
 

@@ -104,6 +104,8 @@ void Vms::begin_cleanup(const EntryPtr& entry) {
 }
 
 void Vms::cleaned_up(const EntryPtr& entry, bool all, const Outcome<Nothing>& outcome) {
+    if (const auto told = all ? std::exchange(entry->on_gone, {}) : nullptr)
+        told(outcome);
     try {
         if (const auto* error = std::get_if<Error>(&outcome))
             throw Error(*error);

@@ -1,15 +1,19 @@
 #include "base/accelerator.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "daemon/host.hpp"
 #include "daemon/vm/recovery.hpp"
 #include "daemon/vm/vms.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 namespace banger::daemon {
 
 void Vms::load() {
     const OpScope scope(OpId::make().str());
+    boot_id_ = current_boot_id();
+    host_has_rebooted_ = tools_.store.setting("boot-id") != boot_id_;
     for (auto& row : tools_.store.vms()) {
         const auto entry = add_entry(std::move(row.config));
         entry->status = std::move(row.status);
@@ -25,6 +29,31 @@ void Vms::load() {
     }
     remove_leftovers();
     survey();
+    if (host_has_rebooted_)
+        autostart();
+    note_boot();
+}
+
+/// Once what the last boot's VMs came to is written down: a daemon that ends before that begins anew.
+void Vms::note_boot() {
+    const bool unknown = std::any_of(entries_.begin(), entries_.end(),
+                                     [](const auto& known) { return known.second->recovering; });
+    if (!boot_id_.empty() && !unknown)
+        tools_.store.set_setting("boot-id", std::exchange(boot_id_, {}));
+}
+
+/// Each start waits for the recovery of its own VM.
+void Vms::autostart() {
+    for (const auto& entry : list()) {
+        if (!entry->config.autostart)
+            continue;
+        try {
+            log::info("VM " + entry->config.name.str() + " is started: the host has booted");
+            start(entry, StartRequest().ready_timeout, {OpId::make().str(), {}, false});
+        } catch (const Error& error) {
+            log::warning("cannot start VM " + entry->config.name.str() + ": " + error.message());
+        }
+    }
 }
 
 void Vms::enqueue_recovery(const EntryPtr& entry) {
@@ -62,6 +91,7 @@ void Vms::recovered(const EntryPtr& entry, const Outcome<Recovered>& outcome) {
         entry->retries = 0;
         settle(entry, std::get<Recovered>(outcome));
         entry->waiters.tell(entry->status);
+        note_boot();
     }
     entry->finished();
     for (const auto& waiting : std::exchange(entry->recovered, {}))

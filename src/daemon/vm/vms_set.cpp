@@ -112,6 +112,7 @@ void Vms::end_set(const EntryPtr& entry, const JobPtr& job, const VmConfig& vm) 
         if (entry->object)
             entry->object->emit_config();
         job->succeed(result_of(*entry));
+        arm_patrol();
     } catch (const Error& error) {
         job->fail(error);
     }

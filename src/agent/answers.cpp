@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t max_text = 4096;
 constexpr size_t max_ports = 512;
+constexpr size_t max_disks = 16;
 
 constexpr std::array<std::string_view, 5> path_types{"none", "file", "directory", "symlink", "other"};
 
@@ -107,14 +108,59 @@ AgentInfo parse_info(std::string_view payload) {
     return info;
 }
 
-std::string encode_path_type(PathType type) {
-    return dump({{"type", path_types.at(static_cast<size_t>(type))}});
+std::string encode_path_status(const PathStatus& status) {
+    nlohmann::json json{{"type", path_types.at(static_cast<size_t>(status.type))},
+                        {"entries", status.entries}};
+    if (!status.path.empty())
+        json["path"] = text_value(status.path);
+    return dump(json);
 }
 
-PathType parse_path_type(std::string_view payload) {
-    const auto name = Message(payload).needed_text("type", 16);
+PathStatus parse_path_status(std::string_view payload) {
+    const Message message(payload);
+    const auto name = message.needed_text("type", 16);
     const auto* const found = std::find(path_types.begin(), path_types.end(), name);
-    return found == path_types.end() ? PathType::Other : static_cast<PathType>(found - path_types.begin());
+    PathStatus status;
+    status.type =
+        found == path_types.end() ? PathType::Other : static_cast<PathType>(found - path_types.begin());
+    status.path = message.text("path", max_text);
+    status.entries = static_cast<int>(message.number("entries", 1, INT32_MAX, 1));
+    return status;
+}
+
+std::string encode_stats(const GuestStats& stats) {
+    auto disks = nlohmann::json::array();
+    for (const auto& disk : stats.disks)
+        disks.push_back(
+            {{"path", text_value(disk.path)}, {"total", disk.total}, {"available", disk.available}});
+    return dump({{"uptime_ms", stats.uptime_ms},
+                 {"memory_total", stats.memory_total},
+                 {"memory_available", stats.memory_available},
+                 {"load_1", stats.load_1},
+                 {"load_5", stats.load_5},
+                 {"load_15", stats.load_15},
+                 {"processes", stats.processes},
+                 {"disks", std::move(disks)}});
+}
+
+GuestStats parse_stats(std::string_view payload) {
+    const Message message(payload);
+    GuestStats stats;
+    stats.uptime_ms = count(message, "uptime_ms");
+    stats.memory_total = count(message, "memory_total");
+    stats.memory_available = count(message, "memory_available");
+    stats.load_1 = count(message, "load_1");
+    stats.load_5 = count(message, "load_5");
+    stats.load_15 = count(message, "load_15");
+    stats.processes = count(message, "processes");
+    for (const auto& item : message.list("disks", max_disks)) {
+        if (!item.is_object())
+            refuse_message("a disk is not an object");
+        const Message disk(item);
+        stats.disks.push_back({printable_text(disk.needed_text("path", max_text)), count(disk, "total"),
+                               count(disk, "available")});
+    }
+    return stats;
 }
 
 std::string encode_ports(const std::vector<ListeningPort>& ports) {

@@ -125,8 +125,8 @@ TransferSummary get(int fd, const GetRequest& request, EntrySink& sink, std::str
     });
 }
 
-PathType stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id) {
-    return parse_path_type(ask(fd, request, FrameType::Info, deadline, op_id).payload);
+PathStatus stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id) {
+    return parse_path_status(ask(fd, request, FrameType::Info, deadline, op_id).payload);
 }
 
 AgentInfo info(int fd, Deadline deadline, std::string_view op_id) {
@@ -135,6 +135,10 @@ AgentInfo info(int fd, Deadline deadline, std::string_view op_id) {
 
 std::vector<ListeningPort> ports(int fd, Deadline deadline, std::string_view op_id) {
     return parse_ports(ask(fd, PortsRequest{}, FrameType::Info, deadline, op_id).payload);
+}
+
+GuestStats stats(int fd, Deadline deadline, std::string_view op_id) {
+    return parse_stats(ask(fd, StatsRequest{}, FrameType::Info, deadline, op_id).payload);
 }
 
 void shutdown(int fd, const ShutdownRequest& request, Deadline deadline, std::string_view op_id) {

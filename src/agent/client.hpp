@@ -62,13 +62,15 @@ TransferSummary put(int fd, const PutRequest& request, EntrySource& source, std:
 TransferSummary get(int fd, const GetRequest& request, EntrySink& sink, std::string_view op_id = {},
                     std::stop_token stop = {});
 /// What is at a path in the guest; symlinks are followed.
-PathType stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id = {});
+PathStatus stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id = {});
 
 AgentInfo info(int fd, Deadline deadline, std::string_view op_id = {});
 std::vector<ListeningPort> ports(int fd, Deadline deadline, std::string_view op_id = {});
+/// Memory, load and disks as the guest's kernel has them. An older agent's answer is Unsupported.
+GuestStats stats(int fd, Deadline deadline, std::string_view op_id = {});
 /// Asks the guest to end; returns when the agent has agreed to. The VMM's end is what shows that it did.
 void shutdown(int fd, const ShutdownRequest& request, Deadline deadline, std::string_view op_id = {});
-/// Sets the guest's clock.
+/// Sets the guest's clock: after a start from a snapshot or a pause it is behind by as long as that took.
 void set_time(int fd, const TimeRequest& request, Deadline deadline, std::string_view op_id = {});
 
 /// Reads the ready frame from a connection that the guest made to ready_port.

@@ -11,7 +11,7 @@ unsigned byte_at(std::string_view text, size_t index) {
 
 bool is_known(unsigned type) {
     return (type >= static_cast<unsigned>(FrameType::Request) &&
-            type <= static_cast<unsigned>(FrameType::OutputClosed)) ||
+            type <= static_cast<unsigned>(FrameType::Hole)) ||
            (type >= static_cast<unsigned>(FrameType::Started) &&
             type <= static_cast<unsigned>(FrameType::Ready));
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace banger::agent {
 
@@ -15,6 +16,9 @@ namespace banger::agent {
 class Message {
 public:
     explicit Message(std::string_view payload);
+    /// An object within another one.
+    explicit Message(nlohmann::json object)
+        : json_(std::move(object)) {}
 
     bool has(const char* key) const { return json_.contains(key); }
     /// A text of at most `limit` bytes, none of them NUL; "" where the key is missing.

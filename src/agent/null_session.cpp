@@ -87,8 +87,13 @@ private:
         stream_.send(FrameType::Done, encode_done({1, 0, 0}));
     }
 
-    void answer(const StatRequest&) { stream_.send(FrameType::Info, encode_path_type(PathType::None)); }
+    void answer(const StatRequest& request) {
+        const bool home = request.path == "/root";
+        stream_.send(FrameType::Info, encode_path_status({home ? PathType::Directory : PathType::None,
+                                                          home ? request.path : ""}));
+    }
     void answer(const PortsRequest&) { stream_.send(FrameType::Info, encode_ports({})); }
+    void answer(const StatsRequest&) { stream_.send(FrameType::Info, encode_stats({})); }
     void answer(const InfoRequest&) {
         AgentInfo info;
         info.agent = BANGER_VERSION;

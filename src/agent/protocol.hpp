@@ -24,6 +24,9 @@ inline constexpr size_t max_payload = 65536; ///< of any frame, control or data
 /// Bytes of standard input that may be under way before the agent has said StdinTaken. Bounded so that the
 /// agent can always read the stream: a signal must get through to a command that does not read its input.
 inline constexpr size_t stdin_window = 256 * 1024;
+/// What a transfer may hold: 1 are files, folders and symlinks; 2 also hard links and holes. A peer that says
+/// nothing knows 1.
+inline constexpr int entry_level = 2;
 
 /// Below 32: said by the client (Entry, Data and EntriesEnd by the agent too, in `get`); from 32: said by the
 /// agent.
@@ -37,6 +40,7 @@ enum class FrameType : uint8_t {
     Data,         ///< raw bytes of the last entry
     EntriesEnd,   ///< empty
     OutputClosed, ///< JSON {stream: 1 or 2}: nobody reads it any more; the command is to meet a broken pipe
+    Hole,         ///< JSON {bytes}: so much of the last entry is zeros that take no room; entry level 2
     Started = 32, ///< JSON {pid}
     Stdout,       ///< raw bytes
     Stderr,       ///< raw bytes
@@ -88,10 +92,13 @@ struct ExecRequest {
 struct PutRequest {
     std::string directory; ///< made where missing; a relative one is below /root
     bool clear = false;    ///< remove first what the directory holds
+    bool owner = false;    ///< give the files the owners that the entries name
 };
 
 struct GetRequest {
-    std::string path; ///< of a file or tree
+    std::string path;    ///< of a file or tree
+    bool follow = false; ///< where the path is a symlink, get what it leads to
+    int entries = 1;     ///< the entry level that the client knows
 };
 
 struct StatRequest {
@@ -100,6 +107,7 @@ struct StatRequest {
 
 struct InfoRequest {};
 struct PortsRequest {};
+struct StatsRequest {};
 
 enum class ShutdownMode { PowerOff, Reboot, Halt };
 
@@ -114,7 +122,7 @@ struct TimeRequest {
 };
 
 using Request = std::variant<ExecRequest, PutRequest, GetRequest, StatRequest, InfoRequest, PortsRequest,
-                             ShutdownRequest, TimeRequest>;
+                             StatsRequest, ShutdownRequest, TimeRequest>;
 
 /// What the first frame says.
 struct Envelope {
@@ -178,8 +186,14 @@ std::string encode_info(const AgentInfo& info);
 AgentInfo parse_info(std::string_view payload);
 
 enum class PathType { None, File, Directory, Symlink, Other };
-std::string encode_path_type(PathType type);
-PathType parse_path_type(std::string_view payload);
+/// The answer to `stat`.
+struct PathStatus {
+    PathType type = PathType::None;
+    std::string path{};        ///< where it is, without symlinks; empty when there is nothing
+    int entries = entry_level; ///< the entry level that the agent knows
+};
+std::string encode_path_status(const PathStatus& status);
+PathStatus parse_path_status(std::string_view payload);
 
 /// A socket that listens in the guest.
 struct ListeningPort {
@@ -188,6 +202,27 @@ struct ListeningPort {
     uint16_t port = 0;
     std::string process; ///< its name; may be empty
 };
+/// Room on one of the guest's filesystems, in bytes.
+struct DiskUse {
+    std::string path; ///< where it is mounted
+    uint64_t total = 0;
+    uint64_t available = 0; ///< to an ordinary user, as df(1) has it
+};
+
+/// What the guest's kernel says of itself. A guest that is none (the null machine) has zeros.
+struct GuestStats {
+    uint64_t uptime_ms = 0;
+    uint64_t memory_total = 0;     ///< bytes, MemTotal of /proc/meminfo
+    uint64_t memory_available = 0; ///< bytes, MemAvailable
+    uint64_t load_1 = 0;           ///< thousandths: the load of the last minute, of five, of fifteen
+    uint64_t load_5 = 0;
+    uint64_t load_15 = 0;
+    uint64_t processes = 0;       ///< processes and threads
+    std::vector<DiskUse> disks{}; ///< "/", and "/root" where that is a filesystem of its own
+};
+std::string encode_stats(const GuestStats& stats);
+GuestStats parse_stats(std::string_view payload);
+
 std::string encode_ports(const std::vector<ListeningPort>& ports);
 std::vector<ListeningPort> parse_ports(std::string_view payload);
 

@@ -38,10 +38,13 @@ struct Encoder {
         json["kind"] = "put";
         json["directory"] = text_value(put.directory);
         json["clear"] = put.clear;
+        json["owner"] = put.owner;
     }
     void operator()(const GetRequest& get) const {
         json["kind"] = "get";
         json["path"] = text_value(get.path);
+        json["follow"] = get.follow;
+        json["entries"] = get.entries;
     }
     void operator()(const StatRequest& stat) const {
         json["kind"] = "stat";
@@ -49,6 +52,7 @@ struct Encoder {
     }
     void operator()(const InfoRequest&) const { json["kind"] = "info"; }
     void operator()(const PortsRequest&) const { json["kind"] = "ports"; }
+    void operator()(const StatsRequest&) const { json["kind"] = "stats"; }
     void operator()(const ShutdownRequest& shutdown) const {
         json["kind"] = "shutdown";
         json["mode"] = shutdown_modes.at(static_cast<size_t>(shutdown.mode));
@@ -101,15 +105,19 @@ Request parse_kind(const Message& message) {
     if (kind == "exec")
         return parse_exec(message);
     if (kind == "put")
-        return PutRequest{message.needed_text("directory", max_path), message.flag("clear")};
+        return PutRequest{message.needed_text("directory", max_path), message.flag("clear"),
+                          message.flag("owner")};
     if (kind == "get")
-        return GetRequest{message.needed_text("path", max_path)};
+        return GetRequest{message.needed_text("path", max_path), message.flag("follow"),
+                          static_cast<int>(message.number("entries", 1, INT32_MAX, 1))};
     if (kind == "stat")
         return StatRequest{message.needed_text("path", max_path)};
     if (kind == "info")
         return InfoRequest{};
     if (kind == "ports")
         return PortsRequest{};
+    if (kind == "stats")
+        return StatsRequest{};
     if (kind == "shutdown")
         return parse_shutdown(message);
     if (kind == "time")

@@ -12,7 +12,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <ctime>
+#include <memory>
 
 namespace banger::agent {
 
@@ -63,38 +65,49 @@ private:
         make_directories(directory, 0755);
         if (request.clear)
             remove_contents(directory);
-        TreeWriter writer(open_file(directory, O_RDONLY | O_DIRECTORY));
+        TreeLimits limits;
+        limits.owner = request.owner;
+        TreeWriter writer(open_file(directory, O_RDONLY | O_DIRECTORY), limits);
         const auto summary = receive_tree(stream_, writer);
         stream_.send(FrameType::Done, encode_done(summary));
     }
 
     void serve(const GetRequest& request) {
-        TreeReader reader(absolute(request.path));
+        ReadOptions options;
+        options.holes = options.hard_links = request.entries >= 2;
+        if (request.entries >= 2)
+            options.root = request.follow ? RootLink::Follow : RootLink::Keep;
+        TreeReader reader(absolute(request.path), options);
         const auto summary = send_tree(stream_, reader);
         stream_.send(FrameType::Done, encode_done(summary));
     }
 
     void serve(const StatRequest& request) {
         struct stat status{};
-        auto type = PathType::Other;
+        PathStatus answer{PathType::Other};
         const auto path = absolute(request.path);
         // What a path leads to counts; a symlink that leads nowhere is a symlink.
         if (::stat(path.c_str(), &status) < 0 && ::lstat(path.c_str(), &status) < 0) {
             if (errno != ENOENT && errno != ENOTDIR)
                 throw_errno("look at " + path);
-            type = PathType::None;
+            answer.type = PathType::None;
         } else if (S_ISREG(status.st_mode)) {
-            type = PathType::File;
+            answer.type = PathType::File;
         } else if (S_ISDIR(status.st_mode)) {
-            type = PathType::Directory;
+            answer.type = PathType::Directory;
         } else if (S_ISLNK(status.st_mode)) {
-            type = PathType::Symlink;
+            answer.type = PathType::Symlink;
         }
-        stream_.send(FrameType::Info, encode_path_type(type));
+        const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+        if (real)
+            answer.path = real.get();
+        stream_.send(FrameType::Info, encode_path_status(answer));
     }
 
     void serve(const InfoRequest&) { stream_.send(FrameType::Info, encode_info(agent_info(context_))); }
     void serve(const PortsRequest&) { stream_.send(FrameType::Info, encode_ports(listening_ports())); }
+
+    void serve(const StatsRequest&) { stream_.send(FrameType::Info, encode_stats(guest_stats())); }
 
     void serve(const ShutdownRequest& request) {
         if (!context_.in_guest)

@@ -33,4 +33,10 @@ std::vector<ListeningPort> parse_proc_net(std::string_view text, std::string_vie
 /// The same from /proc, with names.
 std::vector<ListeningPort> listening_ports();
 
+/// Fills in what the text of /proc/meminfo, and of /proc/loadavg, says; what is not there stays.
+void read_meminfo(std::string_view text, GuestStats& stats);
+void read_loadavg(std::string_view text, GuestStats& stats);
+/// The same from /proc, and the room on disks.
+GuestStats guest_stats();
+
 } // namespace banger::agent

@@ -17,6 +17,30 @@ void throw_if_refused(FrameStream& stream) {
                 "unexpected frame while sending: type " + std::to_string(static_cast<int>(frame.type)));
 }
 
+/// The next bytes, or the hole that is next; how many.
+uint64_t send_piece(FrameStream& stream, EntrySource& source, std::span<char> buffer) {
+    if (const auto hole = source.hole(); hole > 0) {
+        stream.send_lazily(FrameType::Hole, encode_count("bytes", hole));
+        return hole;
+    }
+    const auto n = source.read(buffer);
+    stream.send_lazily(FrameType::Data, {buffer.data(), n});
+    return n;
+}
+
+/// Content of the entry that is open; how many bytes of it.
+uint64_t take_piece(const Frame& frame, uint64_t left, EntrySink& sink) {
+    const bool hole = frame.type == FrameType::Hole;
+    const auto size = hole ? parse_count("bytes", frame.payload) : frame.payload.size();
+    if (size > left)
+        throw Error(ErrorCode::InvalidArgument, "a transfer holds more data than its entry announced");
+    if (hole)
+        sink.hole(size);
+    else
+        sink.data(frame.payload);
+    return size;
+}
+
 } // namespace
 
 TransferSummary send_tree(FrameStream& stream, EntrySource& source) {
@@ -27,10 +51,10 @@ TransferSummary send_tree(FrameStream& stream, EntrySource& source) {
         summary.files++;
         uint64_t left = entry->type == EntryType::File ? entry->size : 0;
         while (left > 0) {
-            const auto n = source.read(buffer);
+            const auto n = send_piece(stream, source, buffer);
             if (n == 0 || n > left)
-                throw Error(ErrorCode::Internal, "a file's content is not as long as announced");
-            stream.send_lazily(FrameType::Data, {buffer.data(), n});
+                throw Error(ErrorCode::Internal,
+                            "the content of " + entry->path + " is not as long as announced");
             left -= n;
             summary.bytes += n;
             throw_if_refused(stream);
@@ -48,13 +72,10 @@ TransferSummary receive_tree(FrameStream& stream, EntrySink& sink) {
     bool open = false;
     for (;;) {
         const auto frame = stream.receive_answer();
-        if (frame.type == FrameType::Data) {
-            if (!open || frame.payload.size() > left)
-                throw Error(ErrorCode::InvalidArgument,
-                            "a transfer holds more data than its entry announced");
-            left -= frame.payload.size();
-            summary.bytes += frame.payload.size();
-            sink.data(frame.payload);
+        if (frame.type == FrameType::Data || frame.type == FrameType::Hole) {
+            const auto taken = take_piece(frame, open ? left : 0, sink);
+            left -= taken;
+            summary.bytes += taken;
             continue;
         }
         if (left > 0)

@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t max_path = 4095;
 constexpr size_t max_part = 255;
-constexpr std::array<std::string_view, 3> type_names{"file", "directory", "symlink"};
+constexpr int64_t max_id = UINT32_MAX - 1; // (uid_t)-1 means "as it is" to chown(2)
+constexpr std::array<std::string_view, 4> type_names{"file", "directory", "symlink", "hardlink"};
 
 [[noreturn]] void refuse_path() {
     throw Error(ErrorCode::InvalidArgument, "a path in a transfer is not a plain path beneath its directory");
@@ -49,10 +50,14 @@ std::string encode_entry(const Entry& entry) {
                         {"mode", entry.mode}};
     if (entry.type == EntryType::File)
         json["size"] = entry.size;
-    if (entry.type == EntryType::Symlink)
+    if (entry.type == EntryType::Symlink || entry.type == EntryType::HardLink)
         json["target"] = text_value(entry.target);
     if (entry.mtime_ns >= 0)
         json["mtime"] = entry.mtime_ns;
+    if (entry.uid >= 0)
+        json["uid"] = entry.uid;
+    if (entry.gid >= 0)
+        json["gid"] = entry.gid;
     return dump(json);
 }
 
@@ -67,8 +72,12 @@ Entry parse_entry(std::string_view payload) {
     entry.mtime_ns = message.number("mtime", -1, INT64_MAX, -1);
     if (entry.type == EntryType::File)
         entry.size = static_cast<uint64_t>(message.number("size", 0, INT64_MAX, 0));
-    if (entry.type == EntryType::Symlink)
+    entry.uid = message.number("uid", -1, max_id, -1);
+    entry.gid = message.number("gid", -1, max_id, -1);
+    if (entry.type == EntryType::Symlink || entry.type == EntryType::HardLink)
         entry.target = message.needed_text("target", max_path);
+    if (entry.type == EntryType::HardLink)
+        check_entry_path(entry.target);
     if (entry.path == "." && entry.type != EntryType::Directory)
         refuse_path();
     return entry;

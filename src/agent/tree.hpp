@@ -5,8 +5,11 @@
 
 #include "base/fd.hpp"
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,15 +20,17 @@
 
 namespace banger::agent {
 
-enum class EntryType { File, Directory, Symlink };
+enum class EntryType { File, Directory, Symlink, HardLink };
 
 struct Entry {
     std::string path; ///< relative, without "." and ".." parts; "." itself is the tree's root
     EntryType type = EntryType::File;
     uint32_t mode = 0644;  ///< permission bits, 07777
     uint64_t size = 0;     ///< of a file's content
-    std::string target{};  ///< of a symlink
+    std::string target{};  ///< of a symlink; of a hard link, the path of an earlier file of the transfer
     int64_t mtime_ns = -1; ///< nanoseconds since 1970; negative: not kept
+    int64_t uid = -1;      ///< negative: not told; the same for gid
+    int64_t gid = -1;
 };
 
 /// The payload of an Entry frame, and back; the path has been checked with check_entry_path().
@@ -44,6 +49,8 @@ public:
     virtual std::optional<Entry> next() = 0;
     /// Content of the last file; 0 at its end. Gives exactly Entry::size bytes, or throws.
     virtual size_t read(std::span<char> buffer) = 0;
+    /// Passes over a hole that begins where the next read would, and gives its size; 0 where there is none.
+    virtual uint64_t hole() { return 0; }
     /// So many were left out, being neither file, directory nor symlink.
     virtual uint64_t skipped() const { return 0; }
 };
@@ -54,8 +61,22 @@ public:
     virtual ~EntrySink() = default;
     virtual void begin(const Entry& entry) = 0;
     virtual void data(std::string_view bytes) = 0;
-    virtual void end() = 0;  ///< of the entry begun last
-    virtual void finish() {} ///< of all of them
+    virtual void hole(uint64_t bytes) = 0; ///< as data() with so many zeros
+    virtual void end() = 0;                ///< of the entry begun last
+    virtual void finish() {}               ///< of all of them
+};
+
+/// What becomes of a root path that is a symlink.
+enum class RootLink {
+    Folder, ///< followed when it leads to a folder, else an entry
+    Keep,   ///< an entry
+    Follow, ///< followed; a file there is named like the symlink
+};
+
+struct ReadOptions {
+    RootLink root = RootLink::Folder;
+    bool holes = false;      ///< tell holes; else they are zeros
+    bool hard_links = false; ///< tell hard links; else each is a file of its own
 };
 
 /// Reads a tree. Symlinks are entries, never followed (but the root path itself may be one).
@@ -63,24 +84,33 @@ class TreeReader : public EntrySource {
 public:
     /// All below `path`, the root itself first, as "."; a file or (dangling or not) anything else than a
     /// directory is the single entry named like the last part of `path`.
-    explicit TreeReader(const std::string& path);
+    explicit TreeReader(const std::string& path, ReadOptions options = {});
     /// Only these, relative to the directory `path`; such as the files that git tracks. Their folders are not
     /// entries.
     TreeReader(const std::string& path, std::vector<std::string> paths);
 
     std::optional<Entry> next() override;
     size_t read(std::span<char> buffer) override;
+    uint64_t hole() override;
     uint64_t skipped() const override { return skipped_; }
 
 private:
     std::optional<Entry> describe(const std::string& path);
+    void describe_file(Entry& entry, const struct stat& status);
+    [[noreturn]] void throw_shorter() const;
     void push_children(const std::string& path);
 
+    ReadOptions options_;
     OwnedFd root_;
     bool walk_;
+    std::string alias_;                ///< the name of a single entry, where it is another than the file's
     std::vector<std::string> pending_; ///< the next one last
     OwnedFd file_;
     uint64_t left_ = 0;
+    bool sparse_ = false;
+    uint64_t data_left_ = 0; ///< of a sparse file: until the next hole
+    std::map<std::pair<uint64_t, uint64_t>, std::string>
+        linked_; ///< device and inode of files with more names
     std::string current_;
     uint64_t skipped_ = 0;
 };
@@ -99,19 +129,25 @@ struct TreeLimits {
     uint64_t entries = 4'000'000;
     uint64_t bytes = uint64_t{1} << 40;
     uint32_t mode_mask = 07777; ///< the host takes 0777: no set-uid bits from a guest
+    bool owner = false;         ///< files get the owners that the entries name
 };
 
 /// Writes entries beneath a directory: openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS for every
 /// folder on the way, so that no path and no symlink, even one made by an earlier entry, leads out. What
-/// stands in the way is replaced, but a directory only by a directory. Missing folders are made with 0755. No
-/// fsync: who needs it calls sync(2).
+/// stands in the way is replaced, but a directory only by a directory. A file is written beside its place and
+/// renamed: readers see the old or the new one. Missing folders are made with 0755. No fsync: who needs it
+/// calls sync(2).
 class TreeWriter : public EntrySink {
 public:
     /// `directory` is an open directory.
     explicit TreeWriter(OwnedFd directory, TreeLimits limits = {});
+    TreeWriter(const TreeWriter&) = delete;
+    TreeWriter& operator=(const TreeWriter&) = delete;
+    ~TreeWriter() override;
 
     void begin(const Entry& entry) override;
     void data(std::string_view bytes) override;
+    void hole(uint64_t bytes) override;
     void end() override;
     /// Gives the directories their modes and times, the deepest first.
     void finish() override;
@@ -122,6 +158,11 @@ private:
     void make_file(const Entry& entry);
     void make_directory(const Entry& entry);
     void make_symlink(const Entry& entry);
+    void make_hard_link(const Entry& entry);
+    void take(uint64_t bytes);
+    void set_owner(int fd, const char* name, const Entry& entry) const;
+    std::string temporary_name();
+    void put_in_place(int folder, const std::string& temporary, const std::string& name);
 
     OwnedFd root_;
     TreeLimits limits_;
@@ -129,7 +170,13 @@ private:
     std::vector<Entry> directories_;                   ///< to be given modes and times at the end
     Entry entry_;
     OwnedFd file_;
+    int folder_ = -1;       ///< where the file is made, as `temporary_`; in folders_ or root_
+    std::string temporary_; ///< not in place yet; empty: nothing is under way
+    std::string name_;
+    uint64_t tag_ = 0;
+    uint64_t made_ = 0;
     uint64_t left_ = 0;
+    bool ends_in_hole_ = false;
     uint64_t entries_ = 0;
     uint64_t bytes_ = 0;
 };

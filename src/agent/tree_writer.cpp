@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,11 +33,13 @@ timespec time_of(const Entry& entry) {
     return {entry.mtime_ns / 1'000'000'000, entry.mtime_ns % 1'000'000'000};
 }
 
-void set_times(int fd, const Entry& entry) {
+/// Of `name` in the folder `fd`, or of `fd` itself.
+void set_times(int fd, const char* name, const Entry& entry) {
     if (entry.mtime_ns < 0)
         return;
     const timespec times[2] = {{0, UTIME_OMIT}, time_of(entry)};
-    if (::futimens(fd, times) < 0)
+    const bool itself = *name == '\0';
+    if ((itself ? ::futimens(fd, times) : ::utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW)) < 0)
         throw_errno("set the time of " + entry.path);
 }
 
@@ -46,6 +49,13 @@ TreeWriter::TreeWriter(OwnedFd directory, TreeLimits limits)
     : root_(std::move(directory))
     , limits_(limits) {
     entry_.path.clear();
+    if (::getrandom(&tag_, sizeof tag_, 0) != sizeof tag_)
+        throw_errno("get a random number");
+}
+
+TreeWriter::~TreeWriter() {
+    if (!temporary_.empty())
+        ::unlinkat(folder_, temporary_.c_str(), 0);
 }
 
 OwnedFd TreeWriter::open_folder(const std::string& path) {
@@ -96,22 +106,38 @@ void TreeWriter::begin(const Entry& entry) {
         return make_directory(entry_);
     case EntryType::Symlink:
         return make_symlink(entry_);
+    case EntryType::HardLink:
+        return make_hard_link(entry_);
     }
 }
 
+/// No other writer's, even in the same folder: the tag is random.
+std::string TreeWriter::temporary_name() {
+    return ".banger-" + std::to_string(tag_) + "-" + std::to_string(made_++) + "~";
+}
+
+void TreeWriter::put_in_place(int folder, const std::string& temporary, const std::string& name) {
+    if (::renameat(folder, temporary.c_str(), folder, name.c_str()) == 0)
+        return;
+    const int error = errno;
+    ::unlinkat(folder, temporary.c_str(), 0);
+    throw errno_error("put " + entry_.path + " in place", error);
+}
+
 void TreeWriter::make_file(const Entry& entry) {
-    std::string name;
-    const int folder = folder_of(entry.path, name);
-    constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    file_.reset(::openat(folder, name.c_str(), flags, 0600));
-    // What is there is replaced, not written to: it may be a symlink, have other names, or be running.
-    if (!file_ && errno == EEXIST && ::unlinkat(folder, name.c_str(), 0) == 0)
-        file_.reset(::openat(folder, name.c_str(), flags, 0600));
-    if (!file_ && errno == EISDIR)
+    const int folder = folder_of(entry.path, name_);
+    struct stat status{};
+    if (::fstatat(folder, name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode))
         throw Error(ErrorCode::FailedPrecondition, entry.path + " is a directory there and a file here");
+    constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    auto temporary = temporary_name();
+    file_.reset(::openat(folder, temporary.c_str(), flags, 0600));
     if (!file_)
         throw_errno("write " + entry.path);
+    folder_ = folder;
+    temporary_ = std::move(temporary);
     left_ = entry.size;
+    ends_in_hole_ = false;
 }
 
 void TreeWriter::make_directory(const Entry& entry) {
@@ -133,19 +159,61 @@ void TreeWriter::make_directory(const Entry& entry) {
 void TreeWriter::make_symlink(const Entry& entry) {
     std::string name;
     const int folder = folder_of(entry.path, name);
-    const auto try_it = [&] { return ::symlinkat(entry.target.c_str(), folder, name.c_str()) == 0; };
-    if (try_it() || (errno == EEXIST && ::unlinkat(folder, name.c_str(), 0) == 0 && try_it()))
+    const auto temporary = temporary_name();
+    if (::symlinkat(entry.target.c_str(), folder, temporary.c_str()) < 0)
+        throw_errno("make symlink " + entry.path);
+    set_owner(folder, temporary.c_str(), entry);
+    set_times(folder, temporary.c_str(), entry);
+    put_in_place(folder, temporary, name);
+}
+
+void TreeWriter::make_hard_link(const Entry& entry) {
+    check_entry_path(entry.target);
+    std::string target;
+    std::string name;
+    // A descriptor of its own: asking for the second folder may empty the cache that the first one is in.
+    const int held = folder_of(entry.target, target);
+    const auto from = OwnedFd(::fcntl(held, F_DUPFD_CLOEXEC, 0));
+    const int folder = folder_of(entry.path, name);
+    struct stat status{};
+    if (::fstatat(from.get(), target.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
+        throw_errno("link " + entry.path + " to " + entry.target);
+    if (!S_ISREG(status.st_mode))
+        throw Error(ErrorCode::InvalidArgument, entry.path + " is to be a link to what is no file");
+    const auto temporary = temporary_name();
+    if (::linkat(from.get(), target.c_str(), folder, temporary.c_str(), 0) < 0)
+        throw_errno("link " + entry.path + " to " + entry.target);
+    put_in_place(folder, temporary, name);
+    // rename(2) does nothing, and succeeds, where both names are links to the same file already.
+    ::unlinkat(folder, temporary.c_str(), 0);
+}
+
+/// Before the mode: a change of owner takes set-uid bits away (chown(2)).
+void TreeWriter::set_owner(int fd, const char* name, const Entry& entry) const {
+    if (!limits_.owner || (entry.uid < 0 && entry.gid < 0))
         return;
-    if (errno == EISDIR)
-        throw Error(ErrorCode::FailedPrecondition, entry.path + " is a directory there and a symlink here");
-    throw_errno("make symlink " + entry.path);
+    if (::fchownat(fd, name, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid),
+                   AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+        throw_errno("give " + entry.path + " its owner");
+}
+
+void TreeWriter::take(uint64_t bytes) {
+    if (bytes > left_)
+        throw Error(ErrorCode::InvalidArgument, "a transfer holds more data than its entry announced");
+    left_ -= bytes;
 }
 
 void TreeWriter::data(std::string_view bytes) {
-    if (bytes.size() > left_)
-        throw Error(ErrorCode::InvalidArgument, "a transfer holds more data than its entry announced");
-    left_ -= bytes.size();
+    take(bytes.size());
     write_all(file_.get(), bytes, entry_.path);
+    ends_in_hole_ = false;
+}
+
+void TreeWriter::hole(uint64_t bytes) {
+    take(bytes);
+    if (::lseek(file_.get(), static_cast<off_t>(bytes), SEEK_CUR) < 0)
+        throw_errno("write " + entry_.path);
+    ends_in_hole_ = true;
 }
 
 void TreeWriter::end() {
@@ -153,10 +221,14 @@ void TreeWriter::end() {
         throw Error(ErrorCode::InvalidArgument, "a transfer holds less data than its entry announced");
     if (!file_)
         return;
+    if (ends_in_hole_ && ::ftruncate(file_.get(), static_cast<off_t>(entry_.size)) < 0)
+        throw_errno("write " + entry_.path);
+    set_owner(file_.get(), "", entry_);
     if (::fchmod(file_.get(), entry_.mode) < 0)
         throw_errno("set the mode of " + entry_.path);
-    set_times(file_.get(), entry_);
+    set_times(file_.get(), "", entry_);
     file_.reset();
+    put_in_place(folder_, std::exchange(temporary_, {}), name_);
 }
 
 void TreeWriter::finish() {
@@ -165,9 +237,12 @@ void TreeWriter::finish() {
     // children.
     for (auto entry = directories_.rbegin(); entry != directories_.rend(); ++entry) {
         const auto fd = open_folder_beneath(root_.get(), entry->path);
-        if (!fd || ::fchmod(fd.get(), entry->mode) < 0)
+        if (!fd)
+            throw_errno("open " + entry->path);
+        set_owner(fd.get(), "", *entry);
+        if (::fchmod(fd.get(), entry->mode) < 0)
             throw_errno("set the mode of " + entry->path);
-        set_times(fd.get(), *entry);
+        set_times(fd.get(), "", *entry);
     }
     directories_.clear();
 }

@@ -46,6 +46,8 @@ Action vm_delete(CLI::App& app, Invocation& invocation);
 Action vm_list(CLI::App& app, Invocation& invocation);
 Action vm_show(CLI::App& app, Invocation& invocation);
 Action vm_exec(CLI::App& app, Invocation& invocation);
+Action vm_cp(CLI::App& app, Invocation& invocation);
+Action vm_ports(CLI::App& app, Invocation& invocation);
 Action kernel_import(CLI::App& app, Invocation& invocation);
 Action kernel_list(CLI::App& app, Invocation& invocation);
 Action kernel_delete(CLI::App& app, Invocation& invocation);

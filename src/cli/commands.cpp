@@ -13,6 +13,8 @@ const std::vector<Command>& commands() {
         {"vm", "list", "List VMs", vm_list},
         {"vm", "show", "Show all about a VM", vm_show},
         {"vm", "exec", "Run a command in a running VM", vm_exec, true},
+        {"vm", "cp", "Copy files to or from a running VM", vm_cp},
+        {"vm", "ports", "List what listens in a running VM", vm_ports},
         {"kernel", "import", "Make a kernel usable for guests", kernel_import},
         {"kernel", "list", "List kernels", kernel_list},
         {"kernel", "delete", "Remove kernels", kernel_delete},

@@ -23,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     attempt([&] { parse_info(text); });
     attempt([&] { parse_done(text); });
     attempt([&] { parse_ports(text); });
-    attempt([&] { parse_path_type(text); });
+    attempt([&] { parse_stats(text); });
+    attempt([&] { parse_path_status(text); });
     attempt([&] { parse_count("bytes", text); });
     attempt([&] { parse_resize(text); });
     attempt([&] { parse_signal(text); });

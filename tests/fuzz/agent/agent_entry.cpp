@@ -23,6 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try {
         const auto entry = parse_entry(text);
         check(entry.path);
+        if (entry.type == banger::agent::EntryType::HardLink)
+            check(entry.target);
         once = encode_entry(entry);
     } catch (const banger::Error&) {
         return 0;

@@ -22,5 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::vector<uint64_t> inodes;
     if (parse_proc_net(text, "tcp", inodes).size() != inodes.size())
         __builtin_trap();
+    GuestStats stats;
+    read_meminfo(text, stats);
+    read_loadavg(text, stats);
     return 0;
 }

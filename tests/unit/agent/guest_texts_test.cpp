@@ -75,6 +75,26 @@ TEST_CASE("listening sockets are read from /proc/net") {
     CHECK(inodes == std::vector<uint64_t>{4711, 4713});
 }
 
+TEST_CASE("memory and load are read, and nonsense is zero") {
+    GuestStats stats;
+    read_meminfo("MemTotal:         507904 kB\nMemFree: 1 kB\nMemAvailable:     400000 kB\n", stats);
+    CHECK(stats.memory_total == 507904ULL * 1024);
+    CHECK(stats.memory_available == 400000ULL * 1024);
+    read_loadavg("0.25 12.07 0.00 2/123 4711\n", stats);
+    CHECK(stats.load_1 == 250);
+    CHECK(stats.load_5 == 12070);
+    CHECK(stats.load_15 == 0);
+    CHECK(stats.processes == 123);
+    for (const auto* text :
+         {"", "MemTotal", "MemTotal: x kB", "x MemTotal: 7 kB", "99999999999999999999 a/", "-1 1."}) {
+        GuestStats none;
+        read_meminfo(text, none);
+        read_loadavg(text, none);
+        CHECK(none.memory_total == 0);
+        CHECK(none.processes == 0);
+    }
+}
+
 TEST_CASE("the image's init is found, and a bare busybox is none") {
     const TemporaryFolder root;
     BootConfig config;

@@ -46,7 +46,10 @@ TEST_CASE("the null session answers as an agent does") {
         CHECK(summary.files == 1);
         CHECK(summary.bytes > 0);
     });
-    with_null([](int fd) { CHECK(stat(fd, {"/x"}, soon) == PathType::None); });
+    with_null([](int fd) { CHECK(stat(fd, {"/x"}, soon).type == PathType::None); });
+    with_null([](int fd) { CHECK(stat(fd, {"/root"}, soon).type == PathType::Directory); });
+    with_null([](int fd) { CHECK(ports(fd, soon).empty()); });
+    with_null([](int fd) { CHECK(stats(fd, soon).disks.empty()); });
     with_null([](int fd) { set_time(fd, {5}, soon); });
     CHECK(with_null([](int fd) { shutdown(fd, {}, soon); }) == NullSessionEnd::ShutdownAsked);
 }

@@ -37,7 +37,7 @@ TEST_CASE("frames round-trip and have bounds") {
     CHECK_FALSE(decoder.next());
     CHECK_FALSE(decoder.in_frame());
     CHECK_THROWS_AS(encode_frame(FrameType::Data, std::string(max_payload + 1, 'x')), Error);
-    for (const auto& bytes : {std::string("\0\0\0\0\0\0", 6), std::string("\x0a\0\0\0\0\0", 6),
+    for (const auto& bytes : {std::string("\0\0\0\0\0\0", 6), std::string("\x1f\0\0\0\0\0", 6),
                               std::string("\x01\x01\0\0\0\0", 6), std::string("\x01\0\x01\0\x01\0", 6),
                               std::string("\x01\0\0\0\0\x80", 6), std::string("\x29\0\0\0\0\0", 6)}) {
         FrameDecoder malformed;
@@ -69,6 +69,11 @@ TEST_CASE("requests round-trip") {
     CHECK(back.user == "nobody");
     CHECK(round_trip(PutRequest{"/dir", true}).clear);
     CHECK(round_trip(GetRequest{"/dir"}).path == "/dir");
+    CHECK(round_trip(GetRequest{"/dir"}).entries == 1);
+    CHECK(round_trip(GetRequest{"/dir", true, 2}).follow);
+    CHECK(round_trip(GetRequest{"/dir", true, 2}).entries == 2);
+    CHECK_FALSE(round_trip(PutRequest{"/dir", true}).owner);
+    CHECK(round_trip(PutRequest{"/dir", false, true}).owner);
     CHECK(round_trip(StatRequest{"/dir"}).path == "/dir");
     CHECK(round_trip(ShutdownRequest{ShutdownMode::Halt, 5}).mode == ShutdownMode::Halt);
     CHECK(round_trip(TimeRequest{1'700'000'000'000'000'001}).unix_ns == 1'700'000'000'000'000'001);
@@ -131,8 +136,25 @@ TEST_CASE("answers round-trip") {
     info.kernel = "6.1";
     info.ready_ms = 5;
     CHECK(parse_info(encode_info(info)).kernel == "6.1");
-    CHECK(parse_path_type(encode_path_type(PathType::Symlink)) == PathType::Symlink);
-    CHECK(parse_path_type(R"({"type":"portal"})") == PathType::Other);
+    CHECK(parse_path_status(encode_path_status({PathType::Symlink, "/x"})).type == PathType::Symlink);
+    CHECK(parse_path_status(R"({"type":"portal"})").type == PathType::Other);
+    CHECK(parse_path_status(encode_path_status({PathType::File, "/x"})).path == "/x");
+    CHECK(parse_path_status(encode_path_status({PathType::File, "/x"})).entries == entry_level);
+    CHECK(parse_path_status(R"({"type":"file"})").entries == 1); // an agent from before there were levels
+    GuestStats stats;
+    stats.memory_total = 1 << 30;
+    stats.load_5 = 1250;
+    stats.disks = {{"/", 10, 5}, {"/root", 7, 6}};
+    const auto told = parse_stats(encode_stats(stats));
+    CHECK(told.memory_total == stats.memory_total);
+    CHECK(told.load_5 == 1250);
+    REQUIRE(told.disks.size() == 2);
+    CHECK(told.disks[1].path == "/root");
+    CHECK(told.disks[1].available == 6);
+    for (const auto* wrong :
+         {R"({"disks":[1]})", R"({"disks":[{}]})", R"({"disks":[{"path":"/","total":-1}]})",
+          R"({"uptime_ms":"x"})", R"({"load_1":-1})"})
+        CHECK_THROWS_AS(parse_stats(wrong), Error);
     const auto ports = parse_ports(encode_ports({{"tcp", "0.0.0.0", 80, "httpd"}}));
     REQUIRE(ports.size() == 1);
     CHECK(ports[0].port == 80);

@@ -33,6 +33,15 @@ TEST_CASE("info, and that outside of a guest nothing is shut down") {
     CHECK_THROWS_AS(set_time(session.get(), {1}, soon), Error);
     session = AgentProcess::instance().connect();
     CHECK_NOTHROW(ports(session.get(), soon));
+    session = AgentProcess::instance().connect();
+    const auto here = stats(session.get(), soon);
+    CHECK(here.memory_total > here.memory_available);
+    CHECK(here.memory_available > 0);
+    CHECK(here.uptime_ms > 0);
+    CHECK(here.processes > 0);
+    REQUIRE_FALSE(here.disks.empty());
+    CHECK(here.disks[0].path == "/");
+    CHECK(here.disks[0].total > here.disks[0].available);
 }
 
 TEST_CASE("nonsense is answered with an error, and harms no other session") {

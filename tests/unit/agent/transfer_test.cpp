@@ -103,7 +103,7 @@ TEST_CASE("get of what is not there, and stat") {
     fs::create_symlink("nowhere", folder.path("dangling"));
     const auto type = [&](const std::string& path) {
         session = AgentProcess::instance().connect();
-        return stat(session.get(), {path}, soon);
+        return stat(session.get(), {path}, soon).type;
     };
     CHECK(type(folder.path("none")) == PathType::None);
     CHECK(type(folder.path()) == PathType::Directory);

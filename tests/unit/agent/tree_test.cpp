@@ -49,6 +49,29 @@ TreeWriter writer_for(const std::string& path, TreeLimits limits = {}) {
     return TreeWriter(open_file(path, O_RDONLY | O_DIRECTORY), limits);
 }
 
+/// Reads all and writes it; how many bytes were no holes.
+uint64_t copy_all(TreeReader& reader, TreeWriter& writer) {
+    uint64_t moved = 0;
+    while (const auto entry = reader.next()) {
+        writer.begin(*entry);
+        std::array<char, 65536> buffer{};
+        for (uint64_t left = entry->size; left > 0;) {
+            if (const auto hole = reader.hole(); hole > 0) {
+                writer.hole(hole);
+                left -= hole;
+                continue;
+            }
+            const auto n = reader.read(buffer);
+            writer.data({buffer.data(), n});
+            left -= n;
+            moved += n;
+        }
+        writer.end();
+    }
+    writer.finish();
+    return moved;
+}
+
 } // namespace
 
 TEST_CASE("a tree is written with modes, times and links") {
@@ -164,4 +187,120 @@ TEST_CASE("single files and lists of files are read") {
     CHECK_THROWS_AS(TreeReader(folder.path("none")), Error);
     TreeReader missing(folder.path(), {"none"});
     CHECK_THROWS_AS(missing.next(), Error);
+}
+
+TEST_CASE("hard links and holes come out as they went in") {
+    const TemporaryFolder folder;
+    fs::create_directories(folder.path("from/sub"));
+    fs::create_directory(folder.path("to"));
+    write_file_atomically(folder.path("from/a"), "linked");
+    fs::create_hard_link(folder.path("from/a"), folder.path("from/sub/b"));
+    {
+        const auto fd = open_file(folder.path("from/sparse"), O_RDWR | O_CREAT, 0600);
+        REQUIRE(::pwrite(fd.get(), "middle", 6, 40 << 20) == 6);
+        REQUIRE(::ftruncate(fd.get(), 100 << 20) == 0);
+    }
+    TreeReader reader(folder.path("from"), {RootLink::Keep, true, true});
+    auto writer = writer_for(folder.path("to"));
+    CHECK(copy_all(reader, writer) < 1 << 20);
+    struct stat status{};
+    REQUIRE(::stat(folder.path("to/sparse").c_str(), &status) == 0);
+    CHECK(status.st_size == 100 << 20);
+    CHECK(status.st_blocks * 512 < 1 << 20);
+    const auto fd = open_file(folder.path("to/sparse"), O_RDONLY);
+    std::array<char, 8> middle{};
+    REQUIRE(::pread(fd.get(), middle.data(), 7, (40 << 20) - 1) == 7);
+    CHECK(std::string(middle.data(), 7) == std::string("\0middle", 7));
+    CHECK(fs::equivalent(folder.path("to/a"), folder.path("to/sub/b")));
+    CHECK(read_file(folder.path("to/sub/b")) == "linked");
+}
+
+TEST_CASE("a hard link does not lead out, nor to what is no file") {
+    const TemporaryFolder folder;
+    fs::create_directories(folder.path("in/folder"));
+    fs::create_directory(folder.path("out"));
+    write_file_atomically(folder.path("out/secret"), "secret");
+    fs::create_directory_symlink(folder.path("out"), folder.path("in/there"));
+    fs::create_symlink(folder.path("out/secret"), folder.path("in/link"));
+    auto writer = writer_for(folder.path("in"));
+    const auto link = [](const std::string& path, const std::string& target) {
+        Entry entry = symlink_to(path, target);
+        entry.type = EntryType::HardLink;
+        return entry;
+    };
+    for (const auto* target : {"../out/secret", "/etc/passwd", "there/secret", "link", "folder", "none", "."})
+        CHECK_THROWS_AS(write(writer, link("x", target)), Error);
+    CHECK_FALSE(fs::exists(folder.path("in/x")));
+    for (const auto& left : fs::directory_iterator(folder.path("in")))
+        CHECK_FALSE(left.path().filename().string().starts_with(".banger-"));
+    write(writer, file("same", 1), "s");
+    write(writer, link("same2", "same"));
+    write(writer, link("same2", "same")); // once more, onto itself
+    CHECK(fs::hard_link_count(folder.path("in/same")) == 2);
+}
+
+TEST_CASE("a file that is broken off leaves the old one, and nothing beside it") {
+    const TemporaryFolder folder;
+    write_file_atomically(folder.path("a"), "old");
+    {
+        auto writer = writer_for(folder.path());
+        writer.begin(file("a", 10));
+        writer.data("new");
+        CHECK(read_file(folder.path("a")) == "old");
+    }
+    CHECK(read_file(folder.path("a")) == "old");
+    CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("owners are kept when asked for") {
+    if (::geteuid() != 0)
+        return;
+    const TemporaryFolder folder;
+    TreeLimits limits;
+    limits.owner = true;
+    auto writer = writer_for(folder.path(), limits);
+    auto plain = file("a");
+    plain.uid = 12345;
+    plain.gid = 54321;
+    plain.mode = 04755;
+    write(writer, plain);
+    auto link = symlink_to("l", "nowhere");
+    link.uid = 7;
+    write(writer, link);
+    auto sub = directory("d");
+    sub.uid = 9;
+    write(writer, sub);
+    writer.finish();
+    const auto status = [&](const char* name) {
+        struct stat result{};
+        REQUIRE(::lstat(folder.path(name).c_str(), &result) == 0);
+        return result;
+    };
+    CHECK(status("a").st_uid == 12345);
+    CHECK(status("a").st_gid == 54321);
+    CHECK((status("a").st_mode & 07777) == 04755);
+    CHECK(status("l").st_uid == 7);
+    CHECK(status("d").st_uid == 9);
+    auto without = writer_for(folder.path());
+    write(without, plain);
+    CHECK(status("a").st_uid == ::geteuid());
+}
+
+TEST_CASE("a root that is a symlink is kept or followed") {
+    const TemporaryFolder folder;
+    fs::create_directory(folder.path("d"));
+    write_file_atomically(folder.path("d/f"), "x");
+    fs::create_symlink("d/f", folder.path("to-file"));
+    fs::create_symlink("d", folder.path("to-folder"));
+    const auto first = [&](const std::string& path, RootLink root) {
+        return *TreeReader(folder.path(path), {root, false, false}).next();
+    };
+    CHECK(first("to-file", RootLink::Keep).type == EntryType::Symlink);
+    CHECK(first("to-folder", RootLink::Keep).type == EntryType::Symlink);
+    CHECK(first("to-folder/", RootLink::Keep).type == EntryType::Directory);
+    CHECK(first("to-file", RootLink::Follow).type == EntryType::File);
+    CHECK(first("to-file", RootLink::Follow).path == "to-file");
+    CHECK(first("to-folder", RootLink::Follow).path == ".");
+    CHECK(first("to-folder", RootLink::Folder).path == ".");
+    CHECK(first("to-file", RootLink::Folder).type == EntryType::Symlink);
 }

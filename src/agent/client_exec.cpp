@@ -1,6 +1,7 @@
 // The host's side of an exec session.
 #include "agent/cancel.hpp"
 #include "agent/client.hpp"
+#include "agent/client_sink.hpp"
 #include "agent/client_terminal.hpp"
 
 #include <limits.h>
@@ -25,49 +26,6 @@ constexpr std::chrono::seconds grace{5};
 /// So many signals in a row that end commands, without a sign of the guest: whoever sent them wants out.
 constexpr int patience_in_signals = 3;
 
-/// One of the outputs on the host: what came from the guest and is not written yet. The descriptor may be
-/// shared with others, so it is not made non-blocking: poll(2) says when PIPE_BUF bytes can be written
-/// without waiting.
-struct Sink {
-    int fd;
-    std::string text{};
-    size_t done = 0;
-    bool is_file = false;
-
-    explicit Sink(int descriptor)
-        : fd(descriptor) {
-        struct stat status{};
-        is_file = fd >= 0 && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    }
-    size_t unwritten() const { return text.size() - done; }
-    /// False when the reader is gone.
-    bool write_some() {
-        const auto size = is_file ? unwritten() : std::min<size_t>(unwritten(), PIPE_BUF);
-        const auto n = ::write(fd, text.data() + done, size);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return true;
-        if (n < 0 && errno != EPIPE)
-            throw_errno("write the command's output");
-        if (n < 0)
-            return false;
-        done += static_cast<size_t>(n);
-        if (done == text.size()) {
-            text.clear();
-            done = 0;
-        }
-        return true;
-    }
-    void add(std::string_view bytes) {
-        if (fd >= 0)
-            text += bytes;
-    }
-    void close() {
-        fd = -1;
-        text.clear();
-        done = 0;
-    }
-};
-
 class ExecClient {
 public:
     ExecClient(int fd, const ExecRequest& request, const ExecStreams& streams)
@@ -75,7 +33,7 @@ public:
         , tty_(request.tty)
         , stream_(fd)
         , in_(streams.in)
-        , sinks_{Sink(streams.out), Sink(streams.err)}
+        , sinks_{OutputSink(streams.out), OutputSink(streams.err)}
         , streams_(streams)
         , signals_(streams.forward_signals, streams.terminal && request.tty)
         , raw_(streams.terminal && request.tty ? streams.in : -1) {
@@ -102,8 +60,8 @@ private:
             static_cast<short>((take ? POLLIN : 0) | (stream_.unsent() > 0 ? POLLOUT : 0));
         std::array<pollfd, 5> fds{{{stream_events != 0 ? fd_ : -1, stream_events, 0},
                                    {give ? in_ : -1, POLLIN, 0},
-                                   {sinks_[0].unwritten() > 0 ? sinks_[0].fd : -1, POLLOUT, 0},
-                                   {sinks_[1].unwritten() > 0 ? sinks_[1].fd : -1, POLLOUT, 0},
+                                   {sinks_[0].unwritten() > 0 ? sinks_[0].fd() : -1, POLLOUT, 0},
+                                   {sinks_[1].unwritten() > 0 ? sinks_[1].fd() : -1, POLLOUT, 0},
                                    {signals_.fd(), POLLIN, 0}}};
         // Frames that were read but not taken for want of room do not show on the descriptor.
         const bool waiting = take && held_back_;
@@ -207,7 +165,7 @@ private:
     bool tty_;
     FrameStream stream_;
     int in_;
-    std::array<Sink, 2> sinks_;
+    std::array<OutputSink, 2> sinks_;
     const ExecStreams& streams_;
     SignalQueue signals_;
     RawTerminal raw_;

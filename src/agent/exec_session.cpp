@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace banger::agent {
 
@@ -144,6 +145,9 @@ private:
             if (input_.size() - input_done_ + frame.payload.size() > stdin_window)
                 throw Error(ErrorCode::InvalidArgument,
                             "more standard input was sent than the agent allowed");
+            // What the command has taken goes, or a command that is always behind would have all of it kept.
+            if (input_done_ >= input_.size() / 2)
+                input_.erase(0, std::exchange(input_done_, 0));
             input_ += frame.payload;
             return pass_input();
         case FrameType::StdinEof:

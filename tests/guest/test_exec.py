@@ -167,3 +167,43 @@ def test_a_login_shell(guests, box):
         terminal.expect(f"I am root at {box}")
         terminal.send("exit 3\n")
         assert terminal.end() == 3
+
+
+# --- streams that end, one way or the other
+
+def test_a_command_that_has_enough_ends_under_endless_input(guests, box):
+    with open("/dev/zero", "rb") as endless:
+        client = guests.cli_popen("vm", "exec", box, "--", "head", "-c", "1", stdin=endless, stdout=-1)
+        assert client.stdout.read() == b"\0"
+        assert client.wait(LIMIT) == 0
+        client.stdout.close()
+
+
+def test_output_goes_on_after_the_end_of_input(guests, box):
+    result = run(guests, box, "sh", "-c", "cat; echo; seq 20000", input="in")
+    assert result.returncode == 0 and result.stdout.split() == ["in", *map(str, range(1, 20001))]
+
+
+def test_a_killed_process_group_is_told(guests, box):
+    assert run(guests, box, "sh", "-c", "echo up; kill -9 -$$").returncode == 137
+
+
+def test_the_end_of_the_vm_is_told(guests):
+    with guests.vm("doomed") as name:
+        client = guests.cli_popen("vm", "exec", name, "--", "sh", "-c", "echo up; exec sleep 1000", stdin=-1, stdout=-1, stderr=-1)
+        assert client.stdout.readline() == b"up\n"
+        guests.cli("vm", "kill", name)
+        assert client.wait(LIMIT) == 125
+        assert b"went away" in client.stderr.read()
+        for pipe in (client.stdin, client.stdout, client.stderr):
+            pipe.close()
+
+
+def test_a_slow_reader_gets_all(guests, box):
+    client = guests.cli_popen("vm", "exec", box, "--", "seq", "300000", stdout=-1)
+    text = bytearray()
+    while piece := os.read(client.stdout.fileno(), 1000):
+        text += piece
+    assert client.wait(LIMIT) == 0
+    client.stdout.close()
+    assert text.split() == [str(number).encode() for number in range(1, 300001)]

@@ -25,11 +25,10 @@ def place(request):
         place = Place(instance)
         yield place
         place.client.leave()
-    terminal = request.config.pluginmanager.getplugin("terminalreporter")
-    terminal.write_line("")
-    terminal.write_line(f"{'operation':10} {'step':10} " + " ".join(f"{fault:16}" for fault in FAULTS))
-    for (operation, step), outcomes in ROWS.items():
-        terminal.write_line(f"{operation:10} {step:10} " + " ".join(f"{outcomes.get(fault, '–'):16}" for fault in FAULTS))
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{'operation':10} {'step':10} " + " ".join(f"{fault:16}" for fault in FAULTS))
+        for (operation, step), outcomes in ROWS.items():
+            print(f"{operation:10} {step:10} " + " ".join(f"{outcomes.get(fault, '–'):16}" for fault in FAULTS))
 
 
 def victim(place, fault):

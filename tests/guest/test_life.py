@@ -74,11 +74,27 @@ def test_the_guest_powers_itself_off(clean):
         assert sh(clean, "poweroff", "echo well").stdout == "well\n"
 
 
+def test_a_guest_that_reboots_is_started_again(clean):
+    with clean.vm("reboots"):
+        first = clean.vms()["reboots"]["pid"]
+        sh(clean, "reboots", "echo kept > /root/file; kill -TERM 1; sleep 1000")  # as busybox's reboot does
+        until(lambda: clean.state_of("reboots") == "running" and clean.vms()["reboots"]["pid"] != first, "it runs again", 120)
+        assert sh(clean, "reboots", "cat /root/file; cut -d. -f1 /proc/uptime").stdout.startswith("kept\n")
+
+
+def test_a_guest_whose_init_powers_off_stays_off(clean):
+    with clean.vm("off"):
+        sh(clean, "off", "kill -USR2 1; sleep 1000")  # as busybox's poweroff does
+        until(lambda: clean.state_of("off") == "stopped", "the VM is stopped", 120)
+        assert clean.vms()["off"]["exit_reason"] == "poweroff"
+
+
 def test_a_kernel_panic_ends_the_vm(clean):
     with clean.vm("panic"):
         result = sh(clean, "panic", "echo c > /proc/sysrq-trigger; sleep 1000")
         assert result.returncode == 125 and result.stderr
         until(lambda: clean.state_of("panic") in ("stopped", "failed"), "the VM has ended")
+        assert clean.vms()["panic"]["exit_reason"] == "panic"
         clean.cli("vm", "start", "panic")
         assert sh(clean, "panic", "echo well").stdout == "well\n"
 

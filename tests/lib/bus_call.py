@@ -35,7 +35,8 @@ def variant(signature, value):
             builder.add_value(GLib.Variant.new_dict_entry(variant(key, name), variant(item, content)))
         return builder.end()
     if signature == "ay":
-        return GLib.Variant("ay", bytes(value) if isinstance(value, list) else value.encode())
+        content = bytes(value) if isinstance(value, list) else value.encode()
+        return GLib.Variant.new_from_bytes(GLib.VariantType("ay"), GLib.Bytes.new(content), True)
     if signature.startswith("a"):
         builder = GLib.VariantBuilder(GLib.VariantType(signature))
         for item in value:
@@ -49,6 +50,13 @@ def variant(signature, value):
     if signature == "h":
         return GLib.Variant.new_handle(value)
     return GLib.Variant(signature, value)
+
+
+def plain(value):
+    """value.unpack(), which would take bytes one by one."""
+    if value.get_type_string() == "ay":
+        return list(value.get_data_as_bytes().get_data())
+    return value.unpack()
 
 
 def main():
@@ -69,7 +77,7 @@ def main():
             request["destination"], request["path"], request["interface"], request["member"],
             variant(request.get("signature", "()"), request.get("arguments", [])), None, flags,
             int(request.get("timeout", 60) * 1000), files)
-        answer = {"value": reply.unpack()}
+        answer = {"value": [plain(reply.get_child_value(at)) for at in range(reply.n_children())]}
     except GLib.Error as error:
         name = Gio.DBusError.get_remote_error(error) or f"{error.domain}:{error.code}"
         Gio.DBusError.strip_remote_error(error)

@@ -1,4 +1,4 @@
-"""The machine's first boot, and the state that is saved after it."""
+"""The machine's first boot, the build laid down in it, and the states that are saved after either."""
 import contextlib
 import hashlib
 import pathlib
@@ -6,9 +6,55 @@ import sys
 
 import cache
 import root
+import staging
 import vm
 
-LIMIT = 240  # seconds
+LIMIT = 600  # seconds: half a minute, when the host has nothing else to do
+NOTES = []  # what was tried once more, for conftest.py to tell of
+
+
+def note(text):
+    """Says loudly what went well in the end, and not as it should."""
+    NOTES.append(text)
+    print(f"\nNOTE: {text}", file=sys.__stderr__, flush=True)
+
+
+def once_more(what, begin):
+    """begin(), and again when the machine hangs in it: an emulated processor does that now and then when the host is busy."""
+    try:
+        return begin()
+    except vm.OutOfTime as problem:
+        note(f"the test machine hung {what}, and was started once more: {str(problem).splitlines()[0]}")
+        return begin()
+
+
+def start(root_folder, disk, folder):
+    """A machine that boots, up and idle."""
+    def begin():
+        qemu = vm.Qemu(root_folder, disk, folder)
+        try:
+            wait_for_boot(qemu)
+        except BaseException:
+            qemu.kill()
+            raise
+        return qemu
+    return once_more("while it booted", begin)
+
+
+def resume(root_folder, below, folder):
+    """A machine that goes on from the state in the folder `below`, on a disk of its own: `folder`/disk.qcow2."""
+    def begin():
+        disk = folder / "disk.qcow2"
+        disk.unlink(missing_ok=True)
+        vm.overlay(disk, below=below / "disk.qcow2")
+        qemu = vm.Qemu(root_folder, disk, folder, state=below / "state")
+        try:
+            qemu.set_clock()
+        except BaseException:
+            qemu.kill()
+            raise
+        return qemu
+    return once_more("while it was resumed", begin)
 
 
 def wait_for_boot(qemu):
@@ -17,17 +63,17 @@ def wait_for_boot(qemu):
     if state.stdout.strip() != "running":
         failed = qemu.start("systemctl list-units --failed; systemctl list-jobs; journalctl -b -p warning --no-pager | tail -n 50").wait()
         raise AssertionError(f"the machine is {state.stdout.strip()}\n{failed}\n{qemu.complaint()}")
-    for account in root.ACCOUNTS:
-        qemu.start("systemctl --user is-system-running --wait && busctl --user list --acquired >/dev/null", user=account,
-                   timeout=LIMIT).wait(check=True)
+    waiting = [qemu.start("systemctl --user is-system-running --wait && busctl --user list --acquired >/dev/null", user=account,
+                          timeout=LIMIT) for account in root.ACCOUNTS]
+    for running in waiting:
+        running.wait(check=True)
 
 
 def make_booted(folder, root_folder):
     """Fills `folder` with disk.qcow2 and state, of a machine that is up and idle."""
     vm.overlay(folder / "disk.qcow2", below=root_folder / "root.img")
-    qemu = vm.Qemu(root_folder, folder / "disk.qcow2", folder)
+    qemu = start(root_folder, folder / "disk.qcow2", folder)
     try:
-        wait_for_boot(qemu)
         for name in root.MODULES:
             qemu.start(["test", "-d", f"/sys/module/{name}"]).wait(check=True)
         # What would otherwise start in the middle of the first test.
@@ -38,12 +84,39 @@ def make_booted(folder, root_folder):
         qemu.kill()
 
 
+def make_staged(folder, root_folder, booted_folder, archive):
+    """The same, of a machine with the build laid down as a package would, and known to managers and buses."""
+    qemu = resume(root_folder, booted_folder, folder)
+    try:
+        qemu.start(["tar", "-x", "-C", "/", "--numeric-owner", "-f", "-"], input=archive, timeout=300).wait(check=True)
+        script = ("systemctl $0 daemon-reload && "
+                  "busctl $0 call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig")
+        waiting = [qemu.start(["/bin/sh", "-c", script, "--system" if account == "root" else "--user"], user=account, timeout=LIMIT)
+                   for account in ("root", *root.ACCOUNTS)]  # side by side: each takes seconds
+        for running in waiting:
+            running.wait(check=True)
+        qemu.start("pkaction >/dev/null; banger --help >/dev/null; sync").wait(check=True)
+        qemu.save(folder / "state")
+    finally:
+        qemu.kill()
+
+
+def key_of(*parts):
+    texts = [pathlib.Path(module.__file__).read_text(encoding="utf-8") for module in (vm, sys.modules[__name__])]
+    return hashlib.sha256("\n".join([*parts, *texts]).encode()).hexdigest()[:16]
+
+
 @contextlib.contextmanager
-def booted(build):
-    """(root's folder, booted state's folder), made when they are not there; kept while the block runs."""
-    root_key = root.key(build)
-    with cache.entry("root", root_key, lambda folder: root.make(folder, build)) as root_folder:
-        texts = [pathlib.Path(module.__file__).read_text(encoding="utf-8") for module in (vm, sys.modules[__name__])]
-        key = hashlib.sha256("\n".join([root_key, vm.qemu_version(), *texts]).encode()).hexdigest()[:16]
-        with cache.entry("booted", key, lambda folder: make_booted(folder, root_folder)) as folder:
-            yield root_folder, folder
+def booted(build, staged):
+    """(root's folder, folder of a state: of Debian alone, or with the build), made when they are not there; kept while the block
+    runs."""
+    with contextlib.ExitStack() as held:
+        root_folder = held.enter_context(cache.entry("root", root.key(build), lambda folder: root.make(folder, build)))
+        key = key_of(cache.identity(root_folder), vm.qemu_version())
+        folder = held.enter_context(cache.entry("booted", key, lambda new: make_booted(new, root_folder)))
+        if staged:
+            archive = staging.build_archive(build)
+            key = key_of(cache.identity(folder), hashlib.sha256(archive).hexdigest())
+            below = folder
+            folder = held.enter_context(cache.entry("staged", key, lambda new: make_staged(new, root_folder, below, archive)))
+        yield root_folder, folder

@@ -1,7 +1,8 @@
 """What is costly to make and the same for every run: folders named KIND-KEY in $BANGER_TEST_CACHE/system.
 
 An entry is made in a folder `.new-…` and renamed at the end, so that it is there whole or not at all, whoever is killed when.
-One process at a time makes entries of a kind; the others wait for it. The few that were used last are kept.
+One process at a time makes entries of a kind; the others wait for it. The few that were used last are kept. An entry that is
+made once more under its key is not the same one, and what was built upon the first does not fit it: hence identity().
 """
 import contextlib
 import fcntl
@@ -9,6 +10,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import uuid
 
 FOLDER = pathlib.Path(os.environ.get("BANGER_TEST_CACHE") or pathlib.Path.home() / ".cache" / "banger-tests") / "system"
 KEPT = 3
@@ -19,6 +21,11 @@ def _locked(path, how):
     with open(path, "a", encoding="ascii") as file:
         fcntl.flock(file, how)
         yield
+
+
+def identity(folder):
+    """A text that no other entry has, for the keys of those that are built upon it."""
+    return (folder / "identity").read_text(encoding="ascii")
 
 
 @contextlib.contextmanager
@@ -42,6 +49,7 @@ def _make(kind, path, make):
     new = pathlib.Path(tempfile.mkdtemp(prefix=f".new-{kind}-", dir=FOLDER))
     try:
         make(new)
+        (new / "identity").write_text(uuid.uuid4().hex, encoding="ascii")
         os.sync()  # files that QEMU wrote with cache=unsafe, too
         new.chmod(0o755)
         new.rename(path)

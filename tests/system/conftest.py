@@ -7,7 +7,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import boot  # noqa: E402
 import machine as machines  # noqa: E402
+import staging  # noqa: E402
 
 
 def pytest_sessionstart():
@@ -17,9 +19,13 @@ def pytest_sessionstart():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """No skip, but not silent."""
-    if not os.environ.get("BANGER_TEST_FIRECRACKER_DIR"):
-        terminalreporter.write_line("BANGER_TEST_FIRECRACKER_DIR is not set: guests ran with banger-qemu, and not with Firecracker")
+    """Not silent: tools/results repeats these lines."""
+    notes = list(boot.NOTES)
+    if not staging.FIRECRACKER:
+        notes.append("Firecracker itself was not tried: guests ran with banger-qemu. BANGER_TEST_FIRECRACKER_DIR=DIR, a folder with "
+                     "`firecracker` and `jailer`, has the tier `system` try it.")
+    for note in notes:
+        terminalreporter.write_line(f"NOTE: {note}")
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +47,9 @@ def installed():
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item):
+def pytest_runtest_makereport():
     outcome = yield
-    if outcome.get_result().failed:
-        for value in item.funcargs.values():
-            if isinstance(value, machines.System):
-                value.complain()
+    report = outcome.get_result()
+    if report.failed:
+        for made in machines.RUNNING:
+            report.sections += made.complaint()

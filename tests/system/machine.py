@@ -14,42 +14,42 @@ How to write a test
 
     A test that breaks things for those after it takes a machine of its own:  with system(owners=["alice"]) as m: …
 
-    m.run(command, user="root", check=True, timeout=60, input=…, cwd=…, env=…) → Result: status, stdout, stderr, out (bytes).
+    m.run(command, user="root", check=True, timeout=…, input=…, cwd=…, env=…) → Result: status, stdout, stderr, out (bytes).
         A text is run by bash, a list as it is. Accounts run it in a real login session: logind knows it, polkit takes it for
         active and local, `systemctl --user`, `busctl --user` and $XDG_RUNTIME_DIR are there. Nobody has sudo.
     m.start(…) → Running, with wait() and signal(): a command beside others. Commands of one account run side by side.
-    m.put(file or bytes, path, user, mode), m.get(path) → bytes; m.unpack(tar bytes) below /.
+    m.put(file or bytes, path, user, mode), m.get(path) → bytes.
     m.until(command, what, user) repeats a command until its status is 0.
     m.call(interface, member, signature, arguments, user, files) → values of Helper1, or BusError; m.bus_call() for the others.
-    m.journal(unit), m.failed_units(), m.trace() (what banger's work leaves: links, tables, loops, dm, mounts, files, units).
+    m.journal(unit), m.failed_units(), m.trace() (what banger's work leaves: links, tables, loops, dm, mounts, files, units),
+        with m.unchanged(): … (it leaves nothing).
     m.reboot() goes through an orderly shutdown, m.cut_power() does not; both come back with the same disk, and take 20 to 60 s.
-    m.give_guests(user): a kernel and an image in the account's store, for VMs inside of the machine. These are slow (see
-        vm_run() in test_helper_activated.py): few of them, with generous limits and more than one try.
+    m.give_guests(user): a kernel and an image in the account's store, for VMs inside of the machine. They are slow:
+        few of them, by m.vm_run(), which has a generous limit and more than one try.
     OUTSIDE:ECHO_PORT is a service beyond eth0 that sends back what it is sent; nothing else is there to be reached.
 
-    A failed test shows the end of the machine's journal. $BANGER_TEST_FIRECRACKER_DIR (a folder with `firecracker` and `jailer`)
-    puts these into /usr/local/bin of machines that have the build.
+    m.begin_call(…) is m.call(), not waited for. A failed test shows the end of the machine's console and journal.
+    $BANGER_TEST_FIRECRACKER_DIR (a folder with `firecracker` and `jailer`) puts these into /usr/local/bin of machines that have the
+    build.
 
 How it works
     root.py makes the root filesystem with mmdebstrap, from `packages`, the run-time packages of tools/packages, and the packages
     of the libraries that the build is linked with: a minute or two. boot.py boots it once, waits until it is idle, and saves
-    memory and devices with QEMU's migration to a file: half a minute. Both are kept (cache.py) under the hash of what
-    they are made from. Each machine of a test goes on from there in about two seconds, on an overlay of the disk of its own.
+    memory and devices with QEMU's migration to a file: half a minute; and once more with the build laid down. All is kept
+    (cache.py) under the hash of what it is made from. Each machine of a test goes on from there in about two seconds, on an
+    overlay of the disk of its own. One that hangs in this is started once more, and a line says so.
     The processor is always emulated (TCG), with AMD's virtualisation in it, hence KVM: the same everywhere, and slow.
 """
 import contextlib
-import io
 import json
-import os
 import pathlib
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 
 import boot
 import root
+import staging
 import vm
 from vm import ECHO_PORT, OUTSIDE, Failed  # noqa: F401
 
@@ -58,29 +58,27 @@ sys.path.insert(0, str(root.TOP / "tests" / "lib"))
 from banger_test import BUILD, HELPER, HELPER_PATH, BusError  # noqa: E402
 
 OWNERS = ("alice", "bob")
+BUS_CALL = vm.Script((root.TOP / "tests" / "lib" / "bus_call.py").read_text(encoding="utf-8"))
+TRACE = vm.Script((root.HERE / "trace.py").read_text(encoding="utf-8"))
+LIMIT = 120  # seconds for what takes one or two, when the host has nothing else to do
+GUEST_LIMIT = 180  # seconds for a guest of an emulated processor; 8 to 12 when there is nothing else to do
 GUEST_KERNEL, GUEST_IMAGE = "/opt/guest/kernel.deb", "/opt/guest/rootfs.ext4"
+RUNNING = []  # all machines of this process, for who reports a failure
 
 
 class System:
     """A running machine. Made by system()."""
 
     def __init__(self, root_folder, booted_folder, folder):
-        self.root_folder, self.folder = root_folder, folder
-        self.disk = folder / "disk.qcow2"
-        vm.overlay(self.disk, below=booted_folder / "disk.qcow2")
-        self.qemu = vm.Qemu(root_folder, self.disk, folder, state=booted_folder / "state")
-        self.set_clock()
-
-    def set_clock(self):
-        """A resumed machine believes that it is the time at which it was saved."""
-        self.run(["date", "--utc", "--set", f"@{time.time():.3f}"])
+        self.root_folder, self.folder, self.last_trace = root_folder, folder, None
+        self.qemu = boot.resume(root_folder, booted_folder, folder)
 
     # --- commands and files
 
-    def start(self, command, user="root", input=b"", timeout=60, cwd=None, env=None):
+    def start(self, command, user="root", input=b"", timeout=LIMIT, cwd=None, env=None):
         return self.qemu.start(command, user, input, timeout, cwd, env)
 
-    def run(self, command, user="root", check=True, timeout=60, input=b"", cwd=None, env=None):
+    def run(self, command, user="root", check=True, timeout=LIMIT, input=b"", cwd=None, env=None):
         return self.start(command, user, input, timeout, cwd, env).wait(check)
 
     def put(self, content, path, user="root", mode="0644"):
@@ -92,11 +90,7 @@ class System:
     def get(self, path, user="root"):
         return self.run(["cat", str(path)], user=user, timeout=300).out
 
-    def unpack(self, archive):
-        """A tar archive's content, laid down from / on."""
-        self.run(["tar", "-x", "-C", "/", "--numeric-owner", "-f", "-"], input=archive, timeout=300)
-
-    def until(self, command, what=None, user="root", limit=60):
+    def until(self, command, what=None, user="root", limit=LIMIT):
         """Repeats the command until it succeeds; its Result."""
         deadline = time.monotonic() + limit
         while True:
@@ -108,14 +102,19 @@ class System:
 
     # --- D-Bus
 
-    def bus_call(self, destination, path, interface, member, signature="()", arguments=(), user="alice", bus="system", files=(),
-                 interactive=False, timeout=60):
-        """As banger_test.Instance.call(): the list of returned values, or BusError."""
+    def begin_bus_call(self, destination, path, interface, member, signature="()", arguments=(), user="alice", bus="system", files=(),
+                       interactive=False, timeout=LIMIT):
+        """The same as bus_call(), and not waited for: Running, whose output is the answer as JSON (bus_call.py)."""
         request = {"bus": bus, "destination": destination, "path": path, "interface": interface, "member": member,
                    "signature": signature, "arguments": list(arguments), "files": [list(map(str, file)) for file in files],
                    "interactive": interactive, "timeout": timeout}
-        script = (root.TOP / "tests" / "lib" / "bus_call.py").read_text(encoding="utf-8")
-        answer = json.loads(self.run(["python3", "-I", "-c", script], user=user, input=json.dumps(request), timeout=timeout + 30).stdout)
+        return self.start(BUS_CALL, user=user, input=json.dumps(request), timeout=timeout + 30)
+
+    def bus_call(self, destination, path, interface, member, signature="()", arguments=(), user="alice", bus="system", files=(),
+                 interactive=False, timeout=LIMIT):
+        """As banger_test.Instance.call(): the list of returned values, or BusError."""
+        answer = self.begin_bus_call(destination, path, interface, member, signature, arguments, user, bus, files, interactive, timeout)
+        answer = json.loads(answer.wait(check=True).stdout)
         if "error" in answer:
             raise BusError(answer["error"], answer["message"])
         return answer["value"]
@@ -123,6 +122,9 @@ class System:
     def call(self, interface, member, signature="()", arguments=(), user="alice", **more):
         """A call of the helper: call("Network", "DeleteTap", "(s)", [vm])."""
         return self.bus_call(HELPER, HELPER_PATH, f"{HELPER}.{interface}", member, signature, arguments, user, **more)
+
+    def begin_call(self, interface, member, signature="()", arguments=(), user="alice", **more):
+        return self.begin_bus_call(HELPER, HELPER_PATH, f"{HELPER}.{interface}", member, signature, arguments, user, **more)
 
     # --- what there is
 
@@ -135,28 +137,29 @@ class System:
 
     def trace(self):
         """What banger's work could leave behind; equal before and after a test that cleans up."""
-        def lines(command):
-            return sorted(self.run(command, check=False).stdout.splitlines())
+        return json.loads(self.run(TRACE).stdout)
 
-        return {"links": lines("ip -br link | awk '{print $1}'"), "addresses": lines("ip -br -4 addr"),
-                "routes": lines("ip route"), "rules": self.run("nft list ruleset").stdout,
-                "loops": lines("losetup -nO NAME,BACK-FILE"), "mappings": lines("dmsetup ls"),
-                "mounts": lines("findmnt -rno TARGET,SOURCE | grep -v -e ^/run/user -e /run/credentials"),
-                "units": lines("systemctl list-units --all --plain --no-legend 'banger-vm*' | awk '{print $1}'"),
-                "jails": lines("ls -A /var/lib/banger/jails"), "ledger": lines("ls -A /run/banger/ledger")}
+    @contextlib.contextmanager
+    def unchanged(self):
+        """Nothing may be left of what is done in the block. Where blocks follow one another, only such blocks may change anything:
+        the end of one is the beginning of the next."""
+        before, self.last_trace = self.last_trace or self.trace(), None
+        yield
+        after = self.trace()
+        assert after == before
+        self.last_trace = after
 
-    def complain(self):
-        """Shows what happened, for a test that failed."""
-        with contextlib.suppress(AssertionError, OSError):
-            print("--- the machine's journal", self.journal(lines=120), sep="\n", file=sys.stderr)
-            return
-        print("--- the machine's console", self.qemu.complaint(), sep="\n", file=sys.stderr)
+    def complaint(self):
+        """[(title, text)] of what happened, for a test that failed."""
+        told = [("the machine's console and QEMU", self.qemu.complaint())]
+        with contextlib.suppress(AssertionError, OSError):  # it hangs, or is gone
+            told.append(("the machine's journal", self.journal(lines=150)))
+        return told
 
     # --- the machine's life
 
     def boot(self):
-        self.qemu = vm.Qemu(self.root_folder, self.disk, self.folder)
-        boot.wait_for_boot(self.qemu)
+        self.qemu = boot.start(self.root_folder, self.folder / "disk.qcow2", self.folder)
 
     def reboot(self):
         self.start("systemctl reboot")
@@ -170,28 +173,15 @@ class System:
 
     # --- banger in it
 
-    def stage(self):
-        """Lays the build down as a package would."""
-        self.unpack(staged_build())
-        folder = os.environ.get("BANGER_TEST_FIRECRACKER_DIR")
-        for name in ("firecracker", "jailer") if folder else ():
-            self.put(pathlib.Path(folder) / name, f"/usr/local/bin/{name}", mode="0755")
-
     def register(self, owners):
         """Says who may use the helper, with the files that `banger system install` writes."""
-        render = Renderer(owners)
+        render = staging.Renderer(owners)
         self.put(render.bus_policy(), "/etc/dbus-1/system.d/org.banger.Helper1.conf")
         self.put(render.polkit_rules(), "/etc/polkit-1/rules.d/60-banger.rules")
         self.put(render.metadata(), "/etc/banger/install.toml")
-
-    def reload(self):
-        """Has managers and buses read the files that were put there, as a package's triggers and the next login would."""
-        script = ("systemctl $0 daemon-reload && "
-                  "busctl $0 call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig")
-        waiting = [self.start(["/bin/sh", "-c", script, "--system" if account == "root" else "--user"], user=account)
-                   for account in ("root", *root.ACCOUNTS)]  # side by side: each takes seconds
-        for running in waiting:
-            running.wait(check=True)
+        self.run("busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig")
+        for owner in owners:
+            self.until("pkcheck --action-id org.banger.helper.machine --process $$", "polkit has read the rule", user=owner)
 
     def give_guests(self, user):
         """A kernel and an image in the account's store. The image goes there as a file: `image build` needs a mirror."""
@@ -205,57 +195,28 @@ class System:
         self.put(json.dumps(metadata), f"{folder}/metadata.json", user=user)
         self.run(["banger", "kernel", "import", "--name", "guest", "--deb", GUEST_KERNEL], user=user, timeout=240)
 
-
-class Renderer:
-    """Fills the templates of dbus/ and polkit/ for these owners."""
-
-    def __init__(self, owners):
-        self.owners = owners
-
-    def bus_policy(self):
-        text = (root.TOP / "dbus" / "org.banger.Helper1.conf.in").read_text(encoding="utf-8")
-        head, _, rest = text.partition("  <!-- begin owner: repeated for each registered owner -->\n")
-        block, _, tail = rest.partition("  <!-- end owner -->\n")
-        return head + "".join(block.replace("@owner@", owner) for owner in self.owners) + tail
-
-    def polkit_rules(self):
-        text = (root.TOP / "polkit" / "60-banger.rules.in").read_text(encoding="utf-8")
-        return text.replace("@owners@", ", ".join(f'"{owner}"' for owner in self.owners))
-
-    def metadata(self):
-        owners = "".join(f'[[owner]]\nname = "{name}"\nuid = {root.ACCOUNTS[name]}\ngid = {root.ACCOUNTS[name]}\n' for name in self.owners)
-        return f'version = "0.1.0"\n[paths]\nbindir = "/usr/bin"\n{owners}'
-
-
-def staged_build():
-    """`cmake --install` of the build under test, with prefix /usr and without debug information, as a tar archive."""
-    with tempfile.TemporaryDirectory(prefix="banger-stage-") as folder:
-        subprocess.run(["cmake", "--install", BUILD, "--prefix", "/usr", "--strip"], check=True, stdout=subprocess.DEVNULL,
-                       env={**os.environ, "DESTDIR": folder})
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            def of_root(member):
-                member.uid = member.gid = 0
-                member.uname = member.gname = ""
-                return member
-            for path in sorted(pathlib.Path(folder).rglob("*")):
-                if not path.is_dir() or path.is_symlink():  # folders that are there are left alone, others made
-                    tar.add(path, arcname=path.relative_to(folder), filter=of_root)
-        return archive.getvalue()
+    def vm_run(self, *command, user="alice", vmm="auto"):
+        """`banger vm run --rm`. An emulated processor's KVM now and then hangs a guest's early boot, and is slow beside anything
+        else: hence more tries, for what took too long and nothing else."""
+        words = ["banger", "vm", "run", "--rm", "--vmm", vmm, "--ready-timeout", "90s", "--", *command]
+        for _ in range(3):
+            result = self.run(words, user=user, check=False, timeout=GUEST_LIMIT)
+            if result.status != 125 or not ("not ready within" in result.stderr or "did not answer in time" in result.stderr):
+                break
+            boot.note(f"a guest was not ready in time, and was started once more: {result.stderr.splitlines()[-1]}")
+        return result
 
 
 @contextlib.contextmanager
 def system(staged=True, owners=OWNERS):
     """A machine of one's own; with the build unless told, and with these owners registered."""
-    with boot.booted(BUILD) as (root_folder, booted_folder), tempfile.TemporaryDirectory(prefix="banger-system-") as folder:
+    with boot.booted(BUILD, staged) as (root_folder, booted_folder), tempfile.TemporaryDirectory(prefix="banger-system-") as folder:
         made = System(root_folder, booted_folder, pathlib.Path(folder))
+        RUNNING.append(made)
         try:
-            if staged:
-                made.stage()
             if staged and owners:
                 made.register(owners)
-            if staged:
-                made.reload()
             yield made
         finally:
+            RUNNING.remove(made)
             made.qemu.kill()

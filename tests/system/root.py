@@ -39,6 +39,8 @@ FILES = {
     "etc/machine-id": "6a1f3b0c5d7e49228f10c3b4d5e6f708\n",
     "etc/modules-load.d/tests.conf": "".join(f"{name}\n" for name in MODULES),
     "etc/modprobe.d/tests.conf": "".join(f"blacklist {name}\n" for name in UNUSED_MODULES),
+    # An emulated processor beside a compiler can need longer than the bus's 25 s to start the helper.
+    "etc/dbus-1/system-local.conf": '<busconfig><limit name="service_start_timeout">120000</limit></busconfig>\n',
     "etc/systemd/journald.conf.d/tests.conf": "[Journal]\nStorage=volatile\nRateLimitBurst=0\n",
     "etc/systemd/logind.conf.d/tests.conf": "[Login]\nRemoveIPC=no\n",
     "etc/systemd/network/eth0.network": "[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLLMNR=no\n",
@@ -110,7 +112,7 @@ def suite():
 
 def key(build):
     """The cache's key of a root for this build: what goes into it."""
-    sources = [(HERE / name).read_text(encoding="utf-8") for name in ("root.py", "agent.py")]
+    sources = [(HERE / name).read_text(encoding="utf-8") for name in ("root.py", "agent.py", "guests.py")]
     text = "\n".join([suite(), *package_list(build), *sources])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

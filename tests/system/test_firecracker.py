@@ -5,14 +5,12 @@ refused, and why; conftest.py says so at the end.
 """
 import contextlib
 import json
-import os
 import re
 
 import pytest
-import root
-from banger_test import HELPER, HELPER_PATH, BusError
-from machine import OWNERS, system
-from test_helper_activated import GUEST_LIMIT
+from banger_test import BusError
+from machine import GUEST_LIMIT, OWNERS, system
+from staging import FIRECRACKER
 from test_units_of_vms import BRIDGE, JAIL_PROGRAM, NETWORK, SLICE, VM, cleanup, facts, helper_pid, kill_helper, show, unit_of
 
 PLACES = ("/usr/local/bin", "/usr/bin", "/usr/libexec/banger")
@@ -22,12 +20,11 @@ RUN = f"{JAILS}/1001-{VM}/run"
 FILES = [("/home/alice/kernel", "r"), ("/home/alice/initrd", "r"), ("/home/alice/console", "w"), ("/home/alice/work", "rw")]
 OPTIONS = {"vmm": ["s", "firecracker"], "kernel": ["h", 0], "initrd": ["h", 1], "console": ["h", 2], "tap": ["b", True],
            "drives": ["a(sbh)", [["work", False, 3]]]}
-REAL = bool(os.environ.get("BANGER_TEST_FIRECRACKER_DIR"))
 
 
 def real(test):
     """Of Firecracker itself: not even collected where there is none."""
-    return test if REAL else None
+    return test if FIRECRACKER else None
 
 
 def offered(machine):
@@ -45,10 +42,7 @@ def launch(machine):
 
 def begin_launch(machine):
     """The same, not waited for."""
-    request = {"bus": "system", "destination": HELPER, "path": HELPER_PATH, "interface": f"{HELPER}.Machine", "member": "Launch",
-               "signature": "(sa{sv})", "arguments": [VM, OPTIONS], "files": FILES}
-    script = (root.TOP / "tests" / "lib" / "bus_call.py").read_text(encoding="utf-8")
-    return machine.start(["python3", "-I", "-c", script], user="alice", input=json.dumps(request))
+    return machine.begin_call("Machine", "Launch", "(sa{sv})", [VM, OPTIONS], files=FILES)
 
 
 def refusal(machine):
@@ -71,11 +65,10 @@ def host():
 @pytest.fixture
 def clean(host):
     """That machine, with a tap; nothing else may be left after the test."""
-    before = host.trace()
-    host.call("Network", "CreateTap", "(ssa{sv})", [VM, BRIDGE, {}])
-    yield host
-    cleanup(host)
-    assert host.trace() == before
+    with host.unchanged():
+        host.call("Network", "CreateTap", "(ssa{sv})", [VM, BRIDGE, {}])
+        yield host
+        cleanup(host)
     assert host.run("pgrep -a 'firecracker|jailer|banger-jail'", check=False).stdout == ""
     assert not host.failed_units()
 
@@ -309,16 +302,6 @@ def test_each_capability_is_needed(clean):
 # --- guests
 
 
-def vm_run(machine, *command, vmm="firecracker"):
-    """As in test_helper_activated.py: an emulated processor's KVM is slow, and now and then hangs."""
-    words = ["banger", "vm", "run", "--rm", "--vmm", vmm, "--ready-timeout", "90s", "--", *command]
-    for _ in range(3):
-        result = machine.run(words, user="alice", check=False, timeout=GUEST_LIMIT)
-        if result.status != 125 or not ("not ready within" in result.stderr or "did not answer in time" in result.stderr):
-            break
-    return result
-
-
 def vm_property(machine, name, key):
     return json.loads(machine.run(["banger", "vm", "show", "-o", "json", name], user="alice").stdout)[key]
 
@@ -333,7 +316,7 @@ def guests():
 @real
 def test_a_vm_runs_a_command(guests):
     before = guests.trace()
-    result = vm_run(guests, "sh", "-c", "uname -r; exit 7")
+    result = guests.vm_run("sh", "-c", "uname -r; exit 7", vmm="firecracker")
     assert result.status == 7 and re.fullmatch(r"6\.\d+\.\d+.*\n", result.stdout), result
     guests.until("! ip -br link | grep -q btap-", "the tap is gone")
     after = guests.trace()
@@ -370,8 +353,8 @@ def test_without_firecracker_auto_is_qemu_and_says_so(guests):
     with stand_ins(guests, None, None):
         told = guests.run("banger doctor", user="alice", check=False).stdout
         assert "VMs run with banger-qemu: firecracker is not installed" in told
-        refused = vm_run(guests, "true")
+        refused = guests.vm_run("true", vmm="firecracker")
         assert refused.status == 125 and "firecracker is not installed" in refused.stderr and "/usr/local/bin/jailer" in refused.stderr
-        result = vm_run(guests, "cat", "/proc/cmdline", vmm="auto")
+        result = guests.vm_run("cat", "/proc/cmdline")
         assert result.status == 0 and "banger.transport=serial" in result.stdout, result
         assert "runs with qemu: firecracker is not installed" in guests.journal()

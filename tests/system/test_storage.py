@@ -1,9 +1,6 @@
 """Snapshots with the real device-mapper, by the helper in its hardened unit."""
-import json
-
 import pytest
-from banger_test import HELPER, HELPER_PATH, BusError
-from root import TOP
+from banger_test import BusError
 
 UNIT = "banger-helper.service"
 VM, VM2 = "0123456789abcdef", "fedcba9876543210"
@@ -23,12 +20,11 @@ def machine(place):
     """A new cow; afterwards nothing is left."""
     place.run("rm -f cow cow2 && truncate -s 80M cow && truncate -s 80M cow2", user="alice", cwd=HOME)
     place.call("Machine", "List", "(a{sv})", [{}])
-    before = place.trace()
-    yield place
-    for vm in (VM, VM2):
-        place.call("Machine", "Cleanup", "(sa{sv})", [vm, {}])
-    place.until("test -z \"$(losetup -nO NAME)\"", "no loop device is left")
-    assert place.trace() == before
+    with place.unchanged():
+        yield place
+        for vm in (VM, VM2):
+            place.call("Machine", "Cleanup", "(sa{sv})", [vm, {}])
+        place.until("test -z \"$(losetup -nO NAME)\"", "no loop device is left")
     place.run("systemctl reset-failed")
 
 
@@ -38,10 +34,7 @@ def create(machine, vm=VM, files=FILES, **more):
 
 def start_create(machine):
     """The same call, under way."""
-    request = {"bus": "system", "destination": HELPER, "path": HELPER_PATH, "interface": f"{HELPER}.Storage",
-               "member": "CreateSnapshot", "signature": "(shha{sv})", "arguments": [VM, 0, 1, {}], "files": FILES}
-    script = (TOP / "tests" / "lib" / "bus_call.py").read_text(encoding="utf-8")
-    return machine.start(["python3", "-I", "-c", script], user="alice", input=json.dumps(request))
+    return machine.begin_call("Storage", "CreateSnapshot", "(shha{sv})", [VM, 0, 1, {}], files=FILES)
 
 
 def storage(machine, member, vm=VM, options=None, **more):
@@ -62,6 +55,12 @@ def refused(body):
     return error.value
 
 
+def node(machine):
+    """The snapshot's device, once udev has made it: by then nobody makes a file of that name by opening it."""
+    machine.until(f"test -b /dev/mapper/{NAME}", "udev has made its node")
+    return f"/dev/mapper/{NAME}"
+
+
 def loops(machine):
     return machine.run("losetup -nO NAME,BACK-FILE,RO,AUTOCLEAR").stdout.splitlines()
 
@@ -80,7 +79,7 @@ def test_a_disk_from_beginning_to_end(machine):
     assert create(machine) == NAME == create(machine)
     assert mapped(machine) == [NAME] and len(loops(machine)) == 2
     assert sorted(line.split()[2:] for line in loops(machine)) == [["0", "1"], ["1", "1"]]
-    assert machine.run(f"stat -Lc '%U %a' /dev/mapper/{NAME}").stdout.split()[0] == "root"
+    assert machine.run(f"stat -Lc '%U %a' {node(machine)}").stdout.split()[0] == "root"
     assert machine.run(f"head -c1 /dev/mapper/{NAME}", user="alice", check=False).status != 0
     storage(machine, "CheckSnapshot")
     storage(machine, "CheckSnapshot", options={"force": ["b", True]})
@@ -171,7 +170,7 @@ def test_what_is_kept_of_a_check_opens_nothing(machine):
 
 def test_a_device_that_is_held_open(machine):
     create(machine)
-    holder = machine.start(f"exec 3<>/dev/mapper/{NAME}; echo held > /run/held; sleep 60")
+    holder = machine.start(f"exec 3<>{node(machine)}; echo held > /run/held; sleep 60")
     machine.until("test -e /run/held")
     assert refused(lambda: storage(machine, "CheckSnapshot")).name.endswith("Busy")
     assert refused(lambda: storage(machine, "RemoveSnapshot")).name.endswith("Busy")
@@ -186,7 +185,7 @@ def test_files_that_change_below_it(machine):
     """Truncated, refilled, removed: errors of reading and writing, no more."""
     create(machine)
     machine.run("truncate -s 1M cow; rm rootfs2; true", user="alice", cwd=HOME)
-    machine.run(f"dd if=/dev/zero of=/dev/mapper/{NAME} bs=1M count=32 conv=fsync", check=False)
+    machine.run(f"dd if=/dev/zero of={node(machine)} bs=1M count=32 conv=fsync", check=False)
     machine.run("truncate -s 0 cow; echo hello > cow", user="alice", cwd=HOME)
     assert refused(lambda: storage(machine, "CheckSnapshot", options={"force": ["b", True]}))
     storage(machine, "RemoveSnapshot")
@@ -267,7 +266,7 @@ def test_a_device_that_no_record_knows_goes(machine):
 
 def test_helpers_killed_at_any_moment_leave_nothing_half_done(machine):
     """The call is cut off after a time that differs; the next helper mends, and the next call gets through."""
-    for delay in (0, 5, 10, 15, 20, 30, 40, 60, 90, 130):
+    for delay in (0, 10, 20, 40, 80, 130):
         machine.call("Machine", "List", "(a{sv})", [{}])
         machine.run(f"kill -0 $(systemctl show -P MainPID {UNIT})")
         call = start_create(machine)

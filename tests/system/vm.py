@@ -8,6 +8,7 @@ import shlex
 import socket
 import subprocess
 import threading
+import time
 
 from root import ACCOUNTS, die_with_parent
 
@@ -24,6 +25,14 @@ KERNEL_WORDS = ("console=ttyS0 root=/dev/vda rw quiet mitigations=off audit=0 ap
 
 class Failed(AssertionError):
     """A command whose status is not 0."""
+
+
+class OutOfTime(AssertionError):
+    """No answer within the limit: the command hangs, or the whole machine."""
+
+
+class Script(str):
+    """A Python program, as a command: run by the agent's own interpreter, with Gio loaded."""
 
 
 class Result:
@@ -64,8 +73,8 @@ class Port:
             self.changed.wait_for(lambda: number in self.answers or self.ended, limit)
             if number in self.answers:
                 return self.answers.pop(number)
-        raise AssertionError(f"the machine ended meanwhile ({self.name})" if self.ended
-                             else f"no answer of {self.name} after {limit} s: the machine hangs")
+        assert not self.ended, f"the machine ended meanwhile ({self.name})"
+        raise OutOfTime(f"no answer of {self.name} after {limit} s: the machine hangs")
 
     def _collect(self):
         with contextlib.suppress(OSError, EOFError):
@@ -100,7 +109,8 @@ class Running:
 
     def wait(self, check=False):
         result = Result(*self.port.wait(self.number, self.timeout + 60), self.command)
-        assert result.status is not None, f"ran out of its {self.timeout} s: {result}"
+        if result.status is None:
+            raise OutOfTime(f"ran out of its {self.timeout} s: {result}")
         if check and result.status != 0:
             raise Failed(repr(result))
         return result
@@ -174,6 +184,12 @@ class Qemu:
         self.qmp("quit")
         self.wait()
 
+    # --- the machine in it
+
+    def set_clock(self):
+        """A resumed machine believes that it is the time at which it was saved."""
+        self.start(["date", "--utc", "--set", f"@{time.time():.3f}"]).wait(check=True)
+
     # --- the process
 
     def wait(self, limit=120):
@@ -200,12 +216,16 @@ class Qemu:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", "\n".join(texts))
 
     def start(self, command, user="root", input=b"", timeout=60, cwd=None, env=None):
-        argv = ["/bin/bash", "-c", command] if isinstance(command, str) else [str(word) for word in command]
+        if isinstance(command, Script):
+            what, label = {"script": command}, "script"
+        else:
+            argv = ["/bin/bash", "-c", command] if isinstance(command, str) else [str(word) for word in command]
+            what, label = {"argv": argv}, command if isinstance(command, str) else shlex.join(argv)
         data = input.encode() if isinstance(input, str) else input
         home = "/root" if user == "root" else f"/home/{user}"
-        request = {"argv": argv, "cwd": str(cwd or home), "env": env or {}, "timeout": timeout}
+        request = {**what, "cwd": str(cwd or home), "env": env or {}, "timeout": timeout}
         port = self.ports[user]
-        return Running(port, port.send(request, data), command if isinstance(command, str) else shlex.join(argv), timeout)
+        return Running(port, port.send(request, data), label, timeout)
 
 
 def overlay(path, below=None, size=None):

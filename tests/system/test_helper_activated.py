@@ -1,12 +1,9 @@
 """The helper as the buses and systemd start it: for whom, for how long, and what outlives it."""
-import json
-
 import pytest
 from banger_test import BusError
 
 UNIT = "banger-helper.service"
 VM, BRIDGE, NETWORK = "0123456789abcdef", "br-fc-test", "172.30.9.1/24"
-GUEST_LIMIT = 180  # seconds for a guest of an emulated processor; 8 to 12 when there is nothing else to do
 
 
 def listed(machine, user):
@@ -80,27 +77,6 @@ def test_nobody_else_may_own_its_name(installed):
     assert refused.status != 0 and "AccessDenied" in refused.stderr
 
 
-def test_a_rule_of_the_administrators_takes_one_action_from_one_owner(installed):
-    rule = """polkit.addRule(function(action, subject) {
-        if (action.id === "org.banger.helper.machine" && action.lookup("owner") === "bob")
-            return polkit.Result.NO;
-        return polkit.Result.NOT_HANDLED;
-    });"""
-    path = "/etc/polkit-1/rules.d/10-test.rules"
-    call = "busctl call org.banger.Helper1 /org/banger/Helper1 org.banger.Helper1.Machine List 'a{sv}' 0"
-    installed.put(rule, path)
-    try:
-        installed.until(f"! {call}", "bob is refused", user="bob")
-        assert refusal(installed, "bob").name == "org.banger.Error.NotAuthorized"
-        assert listed(installed, "alice") == []
-        # His other actions stay.
-        installed.call("Network", "EnsureBridge", "(ssa{sv})", [BRIDGE, NETWORK, {}], user="bob")
-        installed.call("Network", "DeleteBridge", "(sa{sv})", [BRIDGE, {}], user="bob")
-    finally:
-        installed.run(["rm", path])
-    installed.until(call, "bob is served again", user="bob")
-
-
 def test_it_leaves_when_idle_and_comes_back(impatient):
     assert listed(impatient, "alice") == []
     first = main_pid(impatient)
@@ -134,36 +110,3 @@ def test_an_owner_sees_no_other_owners_vms(installed, null_vm):
     installed.run(["ls", f"/var/lib/banger/jails/1001-{VM}/run"], user="alice")
     assert installed.run(["ls", f"/var/lib/banger/jails/1001-{VM}/run"], user="bob", check=False).status != 0
     assert installed.run(["kill", str(null_vm)], user="bob", check=False).status != 0
-
-
-def vm_run(machine, *command, user="alice"):
-    """`banger vm run --rm`. An emulated processor's KVM now and then hangs a guest's early boot, and is slow beside anything else:
-    hence more tries, for what took too long and nothing else."""
-    words = ["banger", "vm", "run", "--rm", "--ready-timeout", "90s", "--", *command]
-    for _ in range(3):
-        result = machine.run(words, user=user, check=False, timeout=GUEST_LIMIT)
-        if result.status != 125 or not ("not ready within" in result.stderr or "did not answer in time" in result.stderr):
-            break
-    return result
-
-
-def test_a_vm_runs_a_command_without_a_prompt(installed):
-    installed.give_guests("alice")
-    before = installed.trace()
-    result = vm_run(installed, "sh", "-c", "cat /etc/os-release; id -u; exit 7")
-    assert (result.status, result.stdout) == (7, "ID=guest\n0\n"), result
-    assert json.loads(installed.run("banger vm list --all -o json", user="alice").stdout) == []
-    installed.until("! ip -br link | grep -q btap-", "the tap is gone")
-    after = installed.trace()
-    for kind in ("mappings", "loops", "mounts", "units", "jails"):  # the owner's bridge stays for the next one
-        assert after[kind] == before[kind]
-
-
-def test_a_reboot_leaves_nothing_half_done(installed):
-    launch_null(installed)
-    installed.reboot()
-    assert listed(installed, "alice") == []
-    links = installed.trace()["links"]
-    assert not [name for name in links if name.startswith(("br-fc", "btap-"))]
-    assert installed.run("ls -A /var/lib/banger/jails").stdout == ""
-    assert installed.failed_units() == []

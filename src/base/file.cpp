@@ -17,6 +17,9 @@ namespace banger {
 
 namespace {
 
+constexpr std::string_view unfinished = ".new-";
+constexpr size_t unfinished_digits = 8;
+
 std::string parent_of(const std::string& path) {
     auto parent = std::filesystem::path(path).parent_path().string();
     return parent.empty() ? "." : parent;
@@ -75,7 +78,7 @@ std::string read_file(const std::string& path, size_t limit) {
 }
 
 void write_file_atomically(const std::string& path, std::string_view content, unsigned mode, bool durable) {
-    const auto temporary = path + ".new-" + random_hex(4);
+    const auto temporary = path + std::string(unfinished) + random_hex(unfinished_digits / 2);
     try {
         const auto file = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
         write_all(file.get(), content, temporary);
@@ -89,6 +92,13 @@ void write_file_atomically(const std::string& path, std::string_view content, un
     }
     if (durable)
         sync_folder(parent_of(path));
+}
+
+bool is_unfinished(std::string_view file, std::string_view name) {
+    if (!file.starts_with(name) || !file.substr(name.size()).starts_with(unfinished))
+        return false;
+    const auto digits = file.substr(name.size() + unfinished.size());
+    return digits.size() == unfinished_digits && digits.find_first_not_of("0123456789abcdef") == digits.npos;
 }
 
 void make_directories(const std::string& path, unsigned mode) {

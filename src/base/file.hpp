@@ -14,6 +14,9 @@ std::string read_file(const std::string& path, size_t limit = 16 << 20);
 /// half. With `durable`, also fsync of file and folder.
 void write_file_atomically(const std::string& path, std::string_view content, unsigned mode = 0600,
                            bool durable = false);
+/// Whether that is the name of a file that write_file_atomically() left, killed before its end, beside the
+/// one called `name`.
+bool is_unfinished(std::string_view file, std::string_view name);
 /// Makes `path` and its parents, each new one with `mode`.
 void make_directories(const std::string& path, unsigned mode = 0700);
 /// Makes sure that `path` is a real directory (no symlink) of uid `owner` with mode 0700: makes it, or

@@ -125,7 +125,7 @@ std::optional<install::Metadata> check_metadata(Checks& checks) {
                               (version ? "" : ", and this is " BANGER_VERSION),
                           version ? "" : mend_advice});
         if (std::any_of(metadata.files.begin(), metadata.files.end(),
-                        [](const auto& f) { return !f.previous.empty(); }))
+                        [](const auto& f) { return f.under_way(); }))
             checks.push_back(
                 {"install.interrupted", Verdict::Fail, "an install was cut off", mend_advice, reinstall()});
         if (::geteuid() != 0 && !metadata.owner(::geteuid()))

@@ -21,15 +21,17 @@ void complain(const std::string& step, const std::exception& why) {
 Metadata under_way(const Plan& plan) {
     auto metadata = plan.after;
     for (auto& file : metadata.files)
-        if (const auto* before = plan.before.file(file.path); before && before->sha256 != file.sha256)
-            file.previous = before->sha256;
+        if (const auto* before = plan.before.file(file.path)) {
+            file.previous = before->sha256 != file.sha256 ? before->sha256 : before->previous;
+            file.foreign = before->foreign;
+        }
     for (const auto& change : plan.changes) {
         if (change.kind == ChangeKind::Remove)
             metadata.files.push_back({change.path, sha256(change.before), {}, true});
         for (auto& file : metadata.files)
-            // Not for Save: who comes after must not take somebody else's for ours.
-            if (file.path == change.path && change.changes() && change.kind != ChangeKind::Save)
-                file.previous = sha256(change.before);
+            // Who comes after must not take somebody else's for ours.
+            if (file.path == change.path && change.changes())
+                (change.kind == ChangeKind::Save ? file.foreign : file.previous) = sha256(change.before);
     }
     return metadata;
 }
@@ -76,6 +78,10 @@ void apply(const Tree& tree, const Plan& plan, const std::function<void()>& tell
     if (!plan.changes_anything())
         return;
     Application application(tree);
+    tree.remove_unfinished(metadata_path);
+    for (const auto& change : plan.changes)
+        for (const auto& path : {change.path, aside_path(change.path)})
+            tree.remove_unfinished(path);
     application.write(metadata_path, render_metadata(under_way(plan)));
     for (const auto& change : plan.changes)
         application.carry_out(change);

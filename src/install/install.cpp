@@ -108,15 +108,14 @@ bool changes_below(const Plan& plan, std::string_view part) {
     return std::any_of(plan.changes.begin(), plan.changes.end(),
                        [&](const auto& change) { return change.changes() && is_below(change); }) ||
            std::any_of(plan.before.files.begin(), plan.before.files.end(),
-                       [&](const auto& file) { return !file.previous.empty() && is_below(file); });
+                       [&](const auto& file) { return file.under_way() && is_below(file); });
 }
 
 /// Whether a file that was there before, at a path with this end, has another content now.
 bool replaced(const Plan& plan, std::string_view end) {
     return std::any_of(plan.after.files.begin(), plan.after.files.end(), [&](const auto& file) {
         const auto* before = plan.before.file(file.path);
-        return file.path.ends_with(end) && before &&
-               (before->sha256 != file.sha256 || !before->previous.empty());
+        return file.path.ends_with(end) && before && (before->sha256 != file.sha256 || before->under_way());
     });
 }
 

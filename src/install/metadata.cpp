@@ -95,17 +95,19 @@ public:
     }
 
     InstalledFile file(const toml::table& table) const {
-        only_keys(table, {"path", "sha256", "previous", "written"});
+        only_keys(table, {"path", "sha256", "previous", "written", "foreign"});
         return {text(table, "path"), text(table, "sha256"), text(table, "previous", ""),
-                flag(table, "written", true)};
+                flag(table, "written", true), text(table, "foreign", "")};
     }
 
     Metadata metadata(const toml::table& table) const {
-        only_keys(table, {"version", "owner", "paths", "file"});
+        only_keys(table, {"version", "owner", "leaving", "paths", "file"});
         Metadata result;
         result.version = text(table, "version");
         for (const auto* each : tables(table, "owner"))
             result.owners.push_back(owner(*each));
+        for (const auto* each : tables(table, "leaving"))
+            result.leaving.push_back(owner(*each));
         for (const auto* each : tables(table, "file"))
             result.files.push_back(file(*each));
         if (const auto* node = table.get("paths")) {
@@ -156,8 +158,34 @@ bool is_hash(std::string_view text) {
 void check_file(const InstalledFile& file) {
     if (!is_plain_path(file.path))
         throw Error(ErrorCode::InvalidArgument, "\"" + file.path + "\" is not an absolute path");
-    if (!is_hash(file.sha256) || !(file.previous.empty() || is_hash(file.previous)))
+    const auto is_hash_or_none = [](const std::string& text) { return text.empty() || is_hash(text); };
+    if (!is_hash(file.sha256) || !is_hash_or_none(file.previous) || !is_hash_or_none(file.foreign))
         throw Error(ErrorCode::InvalidArgument, file.path + " has no SHA-256 hash");
+}
+
+void check_owners(const std::vector<Owner>& owners) {
+    for (size_t i = 0; i < owners.size(); ++i) {
+        const auto& owner = owners[i];
+        if (!is_account_name(owner.name))
+            throw Error(ErrorCode::InvalidArgument, "\"" + owner.name + "\" is not a plain account name");
+        if (owner.uid == 0 || owner.gid == 0)
+            throw Error(ErrorCode::InvalidArgument,
+                        "root cannot be an owner: virtual machines run as their owner",
+                        "register an ordinary account");
+        if (owner.uid == overflow_uid || owner.uid == ~0U || owner.gid == ~0U)
+            throw Error(ErrorCode::InvalidArgument, owner.name + " has no usable uid or gid");
+        for (size_t j = 0; j < i; ++j)
+            if (owners[j].uid == owner.uid || owners[j].name == owner.name)
+                throw Error(ErrorCode::InvalidArgument, "owner " + owner.name + " is registered twice");
+    }
+}
+
+toml::array to_toml(const std::vector<Owner>& owners) {
+    toml::array tables;
+    for (const auto& owner : owners)
+        tables.push_back(
+            toml::table{{"name", owner.name}, {"uid", int64_t{owner.uid}}, {"gid", int64_t{owner.gid}}});
+    return tables;
 }
 
 } // namespace
@@ -175,20 +203,8 @@ const InstalledFile* Metadata::file(std::string_view path) const noexcept {
 }
 
 void check(const Metadata& metadata) {
-    for (size_t i = 0; i < metadata.owners.size(); ++i) {
-        const auto& owner = metadata.owners[i];
-        if (!is_account_name(owner.name))
-            throw Error(ErrorCode::InvalidArgument, "\"" + owner.name + "\" is not a plain account name");
-        if (owner.uid == 0 || owner.gid == 0)
-            throw Error(ErrorCode::InvalidArgument,
-                        "root cannot be an owner: virtual machines run as their owner",
-                        "register an ordinary account");
-        if (owner.uid == overflow_uid || owner.uid == ~0U || owner.gid == ~0U)
-            throw Error(ErrorCode::InvalidArgument, owner.name + " has no usable uid or gid");
-        for (size_t j = 0; j < i; ++j)
-            if (metadata.owners[j].uid == owner.uid || metadata.owners[j].name == owner.name)
-                throw Error(ErrorCode::InvalidArgument, "owner " + owner.name + " is registered twice");
-    }
+    check_owners(metadata.owners);
+    check_owners(metadata.leaving);
     check_paths(metadata.paths);
     for (const auto& file : metadata.files)
         check_file(file);
@@ -230,10 +246,6 @@ Metadata read_metadata(const std::string& path) {
 
 std::string render_metadata(const Metadata& metadata) {
     check(metadata);
-    toml::array owners;
-    for (const auto& owner : metadata.owners)
-        owners.push_back(
-            toml::table{{"name", owner.name}, {"uid", int64_t{owner.uid}}, {"gid", int64_t{owner.gid}}});
     toml::array files;
     for (const auto& file : metadata.files) {
         toml::table entry{{"path", file.path}, {"sha256", file.sha256}};
@@ -241,6 +253,8 @@ std::string render_metadata(const Metadata& metadata) {
             entry.insert("previous", file.previous);
         if (!file.written)
             entry.insert("written", false);
+        if (!file.foreign.empty())
+            entry.insert("foreign", file.foreign);
         files.push_back(std::move(entry));
     }
     toml::table paths{{"bindir", metadata.paths.bindir}};
@@ -249,8 +263,10 @@ std::string render_metadata(const Metadata& metadata) {
     if (!metadata.paths.jailer.empty())
         paths.insert("jailer", metadata.paths.jailer);
     toml::table root{{"version", metadata.version}, {"paths", std::move(paths)}};
-    if (!owners.empty())
-        root.insert("owner", std::move(owners));
+    if (!metadata.owners.empty())
+        root.insert("owner", to_toml(metadata.owners));
+    if (!metadata.leaving.empty())
+        root.insert("leaving", to_toml(metadata.leaving));
     if (!files.empty())
         root.insert("file", std::move(files));
     std::ostringstream text;

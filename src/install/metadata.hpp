@@ -30,10 +30,15 @@ struct InstalledFile {
     std::string sha256; ///< 64 lowercase hex digits
     /// What was there before, while an install is under way: who finds that hash has not found a change by
     /// hand, but an install that was cut off. Empty otherwise.
-    std::string previous;
+    std::string previous{};
     /// False for what the install found and did not write, such as the programs: checked for drift, and never
     /// removed.
     bool written = true;
+    /// The same for a file of unknown origin that the install puts aside: not ours to remove.
+    std::string foreign{};
+
+    /// An install that wrote this record did not come to its end.
+    bool under_way() const noexcept { return !previous.empty() || !foreign.empty(); }
     bool operator==(const InstalledFile&) const = default;
 };
 
@@ -42,6 +47,8 @@ struct Metadata {
     std::vector<Owner> owners;
     Paths paths;
     std::vector<InstalledFile> files; ///< in the order of writing
+    /// Who were owners when an uninstall began, which is under way or was cut off: nobody's owners any more.
+    std::vector<Owner> leaving{};
 
     /// The record of the file at `path`, or null.
     const InstalledFile* file(std::string_view path) const noexcept;

@@ -31,15 +31,17 @@ Change compare(const Tree& tree, const Metadata& before, const WantedFile& wante
     if (!current->regular)
         return {ChangeKind::Keep, wanted.path, {}, {}};
     const bool ours = record && record->written && is_as_recorded(*record, current->content);
+    // An install was cut off before it put that aside.
+    const bool foreign = record && record->foreign == sha256(current->content);
     const bool fit = current->mode == wanted_mode && current->uid == 0;
     if (packaged && ours)
         return {ChangeKind::Remove, wanted.path, {}, current->content, current->mode};
     if (current->content == wanted.content && fit)
         return {ChangeKind::Unchanged, wanted.path, wanted.content, {}};
     const bool same = current->content == wanted.content;
-    const auto kind = ours || same || (record && overwrite) ? ChangeKind::Replace
-                      : record                              ? ChangeKind::Keep
-                                                            : ChangeKind::Save;
+    const auto kind = !same && (foreign || !record)           ? ChangeKind::Save
+                      : ours || same || (record && overwrite) ? ChangeKind::Replace
+                                                              : ChangeKind::Keep;
     return {kind, wanted.path, wanted.content, current->content, current->mode};
 }
 

@@ -47,7 +47,8 @@ StatusReport status(const std::string& root) {
         if (file.state != "ok" && file.state != "unreadable")
             report.files.push_back(std::move(file));
     report.interrupted = std::any_of(report.metadata.files.begin(), report.metadata.files.end(),
-                                     [](const auto& file) { return !file.previous.empty(); });
+                                     [](const auto& file) { return file.under_way(); }) ||
+                         !report.metadata.leaving.empty();
     if (tree.is_system() && booted_with_systemd())
         report.helper = Systemd().state(helper_unit_name);
     if (tree.is_system() && ::geteuid() == 0)

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <vector>
 
 namespace banger::install {
 
@@ -66,6 +67,18 @@ void Tree::remove(const std::string& path) const {
         throw_errno("remove " + place);
     }
     sync_folder(std::filesystem::path(place).parent_path().string());
+}
+
+void Tree::remove_unfinished(const std::string& path) const {
+    const std::filesystem::path place(at(path));
+    std::vector<std::string> found;
+    std::error_code ignored; // of a folder that is not there
+    for (const auto& entry : std::filesystem::directory_iterator(place.parent_path(), ignored))
+        if (is_unfinished(entry.path().filename().string(), place.filename().string()))
+            found.push_back(entry.path().string());
+    for (const auto& file : found)
+        if (::unlink(file.c_str()) < 0 && errno != ENOENT)
+            throw_errno("remove " + file);
 }
 
 void Tree::remove_folder(const std::string& path) const {

@@ -31,6 +31,8 @@ public:
     void write(const std::string& path, std::string_view content, unsigned mode) const;
     /// Nothing there: nothing done.
     void remove(const std::string& path) const;
+    /// Removes what a write() of `path` left behind that was killed before its end.
+    void remove_unfinished(const std::string& path) const;
     /// Removes the folder if it is empty.
     void remove_folder(const std::string& path) const;
 

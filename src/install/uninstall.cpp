@@ -47,14 +47,27 @@ void refuse_running(const std::vector<KnownVm>& vms) {
             .with_details(list);
 }
 
-/// First of all nobody may call the helper any more; a rerun after a cut finds the list of files still there.
-void close_to_owners(const Tree& tree, Metadata metadata) {
+/// Of this uninstall, or of one that was cut off.
+std::vector<Owner> all_owners(const Metadata& metadata) {
+    auto owners = metadata.leaving;
+    for (const auto& owner : metadata.owners)
+        if (std::none_of(owners.begin(), owners.end(), [&](const Owner& other) {
+                return other.uid == owner.uid || other.name == owner.name;
+            }))
+            owners.push_back(owner);
+    return owners;
+}
+
+/// First of all nobody may call the helper any more; a rerun after a cut finds all of it still there.
+void close_to_owners(const Tree& tree, Metadata& metadata) {
+    metadata.leaving = all_owners(metadata);
     metadata.owners.clear();
+    tree.remove_unfinished(metadata_path);
     tree.write(metadata_path, render_metadata(metadata), 0644);
 }
 
 void end_services(const Metadata& metadata, UninstallReport& report) {
-    for (const auto& owner : metadata.owners)
+    for (const auto& owner : metadata.leaving)
         end_daemons(owner.uid);
     Systemd systemd;
     systemd.stop(helper_unit_name);
@@ -68,6 +81,8 @@ void end_services(const Metadata& metadata, UninstallReport& report) {
 void remove_files(const Tree& tree, const Metadata& metadata, bool purge, UninstallReport& report) {
     // In the opposite order: what lets owners in goes first.
     for (auto record = metadata.files.rbegin(); record != metadata.files.rend(); ++record) {
+        for (const auto& path : {record->path, aside_path(record->path)})
+            tree.remove_unfinished(path);
         const auto current = record->written ? tree.look(record->path) : std::nullopt;
         if (!current)
             continue;
@@ -78,8 +93,6 @@ void remove_files(const Tree& tree, const Metadata& metadata, bool purge, Uninst
         tree.remove(record->path);
         report.removed.push_back(record->path);
     }
-    tree.remove(metadata_path);
-    report.removed.emplace_back(metadata_path);
 }
 
 void remove_folder_tree(const Tree& tree, const char* path, UninstallReport& report) {
@@ -95,7 +108,7 @@ void reload(const Metadata& metadata) {
     systemd.reload();
     systemd.reload_bus();
     std::vector<unsigned> uids;
-    for (const auto& owner : metadata.owners)
+    for (const auto& owner : metadata.leaving)
         uids.push_back(owner.uid);
     systemd.reload_users(uids);
 }
@@ -103,7 +116,7 @@ void reload(const Metadata& metadata) {
 std::vector<std::string> data_of(const Tree& tree, const Metadata& metadata) {
     std::vector<std::string> folders;
     std::error_code trouble;
-    for (const auto& owner : metadata.owners)
+    for (const auto& owner : all_owners(metadata))
         for (const auto* folder : data_folders)
             if (const auto path = home_of(tree, owner.name) + folder;
                 std::filesystem::is_directory(tree.at(path), trouble))
@@ -118,14 +131,12 @@ UninstallReport uninstall(const UninstallOptions& options) {
     ::umask(022);
     const Tree tree(options.root);
     const bool live = tree.is_system() && booted_with_systemd();
-    std::vector<const char*> folders{runtime_folder, state_folder};
-    if (std::filesystem::exists(tree.at(configuration_folder))) // the lock makes it
-        folders.push_back(configuration_folder);
+    const bool configured = std::filesystem::exists(tree.at(configuration_folder)); // the lock makes it
     const SystemLock lock(tree);
     UninstallReport report;
     const auto installed = read_installed(tree, options.purge);
     report.was_installed = installed.has_value();
-    const auto metadata = installed.value_or(Metadata{});
+    auto metadata = installed.value_or(Metadata{});
     if (tree.is_system() && !options.force)
         refuse_running(known_vms());
     report.data = data_of(tree, metadata);
@@ -136,10 +147,16 @@ UninstallReport uninstall(const UninstallOptions& options) {
     if (installed)
         remove_files(tree, metadata, options.purge, report);
     if (options.purge)
-        for (const auto* folder : folders)
+        for (const auto* folder : {runtime_folder, state_folder})
             remove_folder_tree(tree, folder, report);
     if (live && installed)
         reload(metadata);
+    // The last: until then a rerun knows what is to be done.
+    tree.remove(metadata_path);
+    if (installed)
+        report.removed.emplace_back(metadata_path);
+    if (options.purge && configured)
+        remove_folder_tree(tree, configuration_folder, report);
     return report;
 }
 

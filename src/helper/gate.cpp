@@ -4,6 +4,7 @@
 #include "base/op_id.hpp"
 #include "bus/errors.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace banger::helper {
@@ -86,9 +87,10 @@ Gate::Gate(bus::BusDriver& bus, Ledger& ledger, Polkit& polkit)
 
 void Gate::admit(const std::shared_ptr<Call>& call, Action action, const Decide& decide) {
     ++pending_;
+    bytes_ += call->bytes;
     if (!call->rule || call->rule->action != action)
         return decide(Refusal{{ErrorCode::NotAuthorized, "the gate does not know " + call->caller.method}});
-    if (pending_ > most_pending)
+    if (pending_ > most_pending || bytes_ > bytes_of_all)
         return decide(Refusal{{ErrorCode::Busy, "too many calls are under way"}});
     with_uid(call->caller.sender, [this, call, decide](std::variant<uint32_t, Error> answer) {
         try {
@@ -133,7 +135,7 @@ install::Owner Gate::registered(const Call& call) {
 void Gate::enter(Call& call) {
     const auto now = Throttle::Clock::now();
     try {
-        throttle_.enter(*call.uid, now);
+        throttle_.enter(*call.uid, call.bytes, now);
     } catch (const Error&) {
         call.loud = throttle_.worth_a_warning(*call.uid, now);
         throw;
@@ -182,9 +184,10 @@ void Gate::ask_polkit(const std::shared_ptr<Call>& call, const install::Owner& o
 
 void Gate::finished(const Call& call) noexcept {
     if (const auto found = entered_.find(&call); found != entered_.end()) {
-        throttle_.leave(found->second);
+        throttle_.leave(found->second, call.bytes);
         entered_.erase(found);
     }
+    bytes_ -= std::min(bytes_, call.bytes);
     if (pending_ > 0 && --pending_ == 0 && quiet_)
         quiet_();
 }

@@ -66,6 +66,7 @@ public:
     const Rule* rule; ///< null for a method that the table does not know
     Subject subject;
     std::string op_id;
+    size_t bytes = 0;               ///< that its arguments hold, beyond the few that each has
     std::optional<uint32_t> uid;    ///< once the bus told it
     std::optional<Error> malformed; ///< what the parser said: told only once it is known who asks
     bool loud = true;               ///< false: a refusal of many alike, at debug
@@ -130,6 +131,7 @@ private:
         uids_; ///< by unique name, which the bus never gives out twice; until it leaves
     std::map<const Call*, uint32_t> entered_;
     size_t pending_ = 0;
+    size_t bytes_ = 0; ///< that the pending ones hold
     std::function<void()> quiet_;
     std::function<void(const std::string&)> gone_;
 };

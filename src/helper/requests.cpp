@@ -84,6 +84,13 @@ SetResolver parse_set_resolver(std::string_view bridge, std::string_view server,
     return request;
 }
 
+size_t AccessImage::bytes() const noexcept {
+    size_t sum = 0;
+    for (const auto& file : request.files)
+        sum += file.content.size();
+    return sum;
+}
+
 AccessImage parse_read_image(std::string_view vm, std::string_view path, bus::Options& options) {
     auto image = options.take_fd("image");
     return {VmId::parse(vm), {false, {{ImagePath::parse(path), {}}}}, std::move(image)};

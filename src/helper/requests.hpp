@@ -74,6 +74,7 @@ struct AccessImage {
     ImageRequest request;
     OwnedFd image; ///< empty: the VM's snapshot
     Subject subject() const { return {vm, {}}; }
+    size_t bytes() const noexcept; ///< of the files to write
 };
 using GivenImageFiles =
     std::vector<sdbus::Struct<std::string, std::vector<uint8_t>, uint32_t, uint32_t, uint32_t>>;

@@ -20,6 +20,15 @@ void send(Send&& body) noexcept {
     }
 }
 
+/// Of the requests that hold any to speak of.
+template <class Request>
+size_t bytes_of(const Request& request) noexcept {
+    if constexpr (requires { request.bytes(); })
+        return request.bytes();
+    else
+        return 0;
+}
+
 void refuse(Call& call, Gate& gate, const Refusal& refusal,
             const std::function<void(const sdbus::Error&)>& send_error) {
     send([&] {
@@ -89,6 +98,7 @@ void Service::serve(sdbus::Result<Results...>&& result, Variants&& variants, Par
             request->emplace(parse(options));
             options.finish();
             call->subject = (*request)->subject();
+            call->bytes = bytes_of(**request);
         } catch (...) {
             call->malformed = bus::current_error();
         }

@@ -323,6 +323,41 @@ def test_calls_under_way_are_bounded(mock):
     world.call("List")
 
 
+FULL_CALLS = """
+from gi.repository import Gio, GLib
+bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+loop, left = GLib.MainLoop(), 6
+def answered(bus, result):
+    global left
+    try:
+        bus.call_finish(result)
+    except GLib.Error as error:
+        print(Gio.DBusError.get_remote_error(error), flush=True)
+    left -= 1
+    if left == 0:
+        loop.quit()
+content = GLib.Variant.new_from_bytes(GLib.VariantType("ay"), GLib.Bytes.new(bytes(4 << 20)), True)
+file = GLib.Variant.new_tuple(GLib.Variant("s", "/file"), content, *[GLib.Variant("u", value) for value in (0o644, 0, 0)])
+for number in range(left):
+    files = GLib.Variant.new_tuple(GLib.Variant("s", "abcdef012345"), GLib.Variant.new_array(None, [file]), GLib.Variant("a{sv}", {}))
+    bus.call("org.banger.Helper1", "/org/banger/Helper1", "org.banger.Helper1.Storage", "WriteImageFiles", files, None, 0, 60000,
+             None, answered)
+loop.run()
+"""
+
+
+def test_what_calls_under_way_hold_is_bounded(mock):
+    """16 MiB of an owner's, whose answers are then as they would have been."""
+    world, polkit = mock
+    polkit.forget()
+    polkit.says("hang")
+    calls = world.instance.popen("/usr/bin/python3", "-I", "-c", FULL_CALLS, stdout=-1)
+    assert [calls.stdout.readline().decode().strip() for _ in range(2)] == [error_of("Busy")] * 2
+    assert len(polkit.asked()) == 4
+    polkit.says("yes")
+    assert calls.communicate(timeout=60)[0].decode().split() == [error_of("NotFound")] * 4
+
+
 def test_the_rate_of_calls_is_bounded(mock):
     world, _ = mock
     busy = 0

@@ -61,23 +61,37 @@ TEST_CASE("the rate of calls is bounded, and recovers") {
     Throttle throttle;
     const auto start = Throttle::Clock::now();
     for (int i = 0; i < static_cast<int>(call_burst); ++i) {
-        CHECK_NOTHROW(throttle.enter(1000, start));
-        throttle.leave(1000);
+        CHECK_NOTHROW(throttle.enter(1000, 0, start));
+        throttle.leave(1000, 0);
     }
-    CHECK_THROWS_AS(throttle.enter(1000, start), Error);
-    CHECK_NOTHROW(throttle.enter(1001, start)); // another owner's bucket
-    CHECK_NOTHROW(throttle.enter(1000, start + std::chrono::milliseconds(11)));
-    CHECK_THROWS_AS(throttle.enter(1000, start + std::chrono::milliseconds(11)), Error);
+    CHECK_THROWS_AS(throttle.enter(1000, 0, start), Error);
+    CHECK_NOTHROW(throttle.enter(1001, 0, start)); // another owner's bucket
+    CHECK_NOTHROW(throttle.enter(1000, 0, start + std::chrono::milliseconds(11)));
+    CHECK_THROWS_AS(throttle.enter(1000, 0, start + std::chrono::milliseconds(11)), Error);
 }
 
 TEST_CASE("the number of calls under way is bounded") {
     Throttle throttle;
     const auto now = Throttle::Clock::now();
     for (size_t i = 0; i < pending_per_owner; ++i)
-        throttle.enter(1000, now);
-    CHECK_THROWS_AS(throttle.enter(1000, now), Error);
-    throttle.leave(1000);
-    CHECK_NOTHROW(throttle.enter(1000, now));
+        throttle.enter(1000, 0, now);
+    CHECK_THROWS_AS(throttle.enter(1000, 0, now), Error);
+    throttle.leave(1000, 0);
+    CHECK_NOTHROW(throttle.enter(1000, 0, now));
+}
+
+TEST_CASE("what the calls under way hold is bounded") {
+    Throttle throttle;
+    const auto now = Throttle::Clock::now();
+    for (size_t held = 0; held < bytes_per_owner; held += 4 << 20)
+        throttle.enter(1000, 4 << 20, now);
+    CHECK_THROWS_AS(throttle.enter(1000, 1, now), Error);
+    CHECK_NOTHROW(throttle.enter(1000, 0, now));
+    CHECK_NOTHROW(throttle.enter(1001, 4 << 20, now));
+    throttle.leave(1000, 4 << 20);
+    CHECK_THROWS_AS(throttle.enter(1000, (4 << 20) + 1, now), Error);
+    CHECK_NOTHROW(throttle.enter(1000, 4 << 20, now));
+    CHECK_THROWS_AS(throttle.enter(1002, ~size_t{0}, now), Error);
 }
 
 TEST_CASE("refusals in masses are told once a second") {

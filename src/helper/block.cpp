@@ -30,6 +30,19 @@ Error no_loops(const std::string& what) {
                : errno_error(what, errno);
 }
 
+std::string by_descriptor(int node) {
+    return "/proc/self/fd/" + std::to_string(node);
+}
+
+/// Who has a descriptor of it opens nothing by it any more.
+void take_back(int node, const std::string& path) noexcept {
+    if (::fchownat(node, "", 0, 0, AT_EMPTY_PATH) < 0 || ::chmod(by_descriptor(node).c_str(), 0) < 0)
+        log::error("the device node " + path +
+                   " stays open to others: " + errno_error("take it back", errno).message());
+    else
+        ::unlink(path.c_str()); // what could not be taken back is tried again by the next helper
+}
+
 /// Nothing when somebody else was faster.
 std::optional<LoopDevice> try_loop(int number, const loop_config& config) {
     const auto path = "/dev/loop" + std::to_string(number);
@@ -72,36 +85,32 @@ LoopDevice attach_loop(int file, uint64_t size, bool read_only) {
     throw Error(ErrorCode::Busy, "no loop device stays free", "try again in a moment");
 }
 
-NamelessNode::NamelessNode(dev_t device) {
+DeviceNode::DeviceNode(dev_t device)
     // In the helper's own folder: /run takes no devices (mount(8), nodev).
-    const auto path = std::string(state_folder) + "/" + node_prefix + random_hex(8);
-    if (::mknod(path.c_str(), S_IFBLK | 0600, device) < 0)
+    : path_(std::string(state_folder) + "/" + node_prefix + random_hex(8)) {
+    if (::mknod(path_.c_str(), S_IFBLK | 0600, device) < 0)
         throw_errno("make a device node in " + std::string(state_folder));
-    node_.reset(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    node_.reset(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     const int number = errno;
-    ::unlink(path.c_str());
-    if (!node_)
-        throw errno_error("open the device node " + path, number);
+    if (!node_) {
+        ::unlink(path_.c_str());
+        throw errno_error("open the device node " + path_, number);
+    }
 }
 
-NamelessNode::~NamelessNode() {
-    if (::fchownat(node_.get(), "", 0, 0, AT_EMPTY_PATH) < 0 || ::chmod(path().c_str(), 0) < 0)
-        log::error("a device node stays open to others: " + errno_error("take it back", errno).message());
+DeviceNode::~DeviceNode() {
+    take_back(node_.get(), path_);
 }
 
-std::string NamelessNode::path() const {
-    return "/proc/self/fd/" + std::to_string(node_.get());
-}
-
-void NamelessNode::give(unsigned id) const {
+void DeviceNode::give(unsigned id) const {
     if (::fchownat(node_.get(), "", id, id, AT_EMPTY_PATH) < 0)
         throw errno_error("give a device node to uid " + std::to_string(id), errno)
             .with_hint("a container must have it in its maps: /proc/self/uid_map, /proc/self/gid_map");
 }
 
-OwnedFd NamelessNode::open_exclusively(int flags) const {
+OwnedFd DeviceNode::open_exclusively(int flags) const {
     // O_EXCL without O_CREAT, of a block device: EBUSY while it is in use (open(2)).
-    OwnedFd device(::open(path().c_str(), flags | O_EXCL | O_CLOEXEC));
+    OwnedFd device(::open(by_descriptor(node_.get()).c_str(), flags | O_EXCL | O_CLOEXEC));
     if (device)
         return device;
     if (errno == EBUSY)
@@ -110,16 +119,18 @@ OwnedFd NamelessNode::open_exclusively(int flags) const {
         .with_hint("is " + std::string(state_folder) + " on a filesystem that takes device nodes?");
 }
 
-void remove_left_nodes() {
+void take_back_left_nodes() {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(state_folder, ignored)) {
-        struct stat status{};
+        if (!entry.path().filename().string().starts_with(node_prefix))
+            continue;
         const auto path = entry.path().string();
-        if (entry.path().filename().string().starts_with(node_prefix) &&
-            ::lstat(path.c_str(), &status) == 0 && S_ISBLK(status.st_mode)) {
-            log::notice("removing the device node " + path + ", which was left");
-            ::unlink(path.c_str());
-        }
+        const OwnedFd node(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        struct stat status{};
+        if (!node || ::fstat(node.get(), &status) < 0 || !S_ISBLK(status.st_mode))
+            continue;
+        log::notice("removing the device node " + path + ", which was left");
+        take_back(node.get(), path);
     }
 }
 

@@ -1,4 +1,4 @@
-// Block devices by descriptor: files behind loop devices, and nodes without a name.
+// Block devices by descriptor: files behind loop devices, and nodes of the helper's own.
 #pragma once
 
 #include "base/fd.hpp"
@@ -19,15 +19,16 @@ struct LoopDevice {
 /// LO_FLAGS_AUTOCLEAR (loop(4)). Unavailable where there are no loop devices.
 LoopDevice attach_loop(int file, uint64_t size, bool read_only);
 
-/// A node of a block device which has no name any more, and is root's alone until it is given away. The
-/// kernel gives a device's number again once the device is gone, and whoever holds a node (a descriptor made
-/// with O_PATH is enough) would open the next one: so it is taken back when this goes.
-class NamelessNode {
+/// A node of a block device, which is root's alone until it is given away. The kernel gives a device's number
+/// again once the device is gone, and whoever holds a node (a descriptor made with O_PATH is enough) would
+/// open the next one: so it is taken back when this goes. Its name stays until then: by it, the helper after
+/// one that was killed takes it back.
+class DeviceNode {
 public:
-    explicit NamelessNode(dev_t device);
-    NamelessNode(const NamelessNode&) = delete;
-    NamelessNode& operator=(const NamelessNode&) = delete;
-    ~NamelessNode();
+    explicit DeviceNode(dev_t device);
+    DeviceNode(const DeviceNode&) = delete;
+    DeviceNode& operator=(const DeviceNode&) = delete;
+    ~DeviceNode();
 
     /// Made with O_PATH; who has it opens the device as /proc/self/fd/N.
     int get() const noexcept { return node_.get(); }
@@ -37,11 +38,11 @@ public:
     OwnedFd open_exclusively(int flags) const;
 
 private:
-    std::string path() const;
+    std::string path_;
     OwnedFd node_;
 };
 
-/// Removes nodes whose makers died before they took the name away.
-void remove_left_nodes();
+/// Takes back, and removes, the nodes of helpers that were killed.
+void take_back_left_nodes();
 
 } // namespace banger::helper

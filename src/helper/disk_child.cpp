@@ -51,21 +51,60 @@ unsigned disk_child_id(unsigned owner, const std::function<bool(unsigned)>& know
     return id;
 }
 
-RunResult run_disk_child(ProcessSpec spec, unsigned id, RunLimits limits) {
+std::shared_ptr<DiskChildren::OfOwner> DiskChildren::of(unsigned id) {
+    const std::lock_guard lock(mutex_);
+    auto& found = by_id_[id];
+    if (!found)
+        found = std::make_shared<OfOwner>();
+    return found;
+}
+
+RunResult DiskChildren::run(ProcessSpec spec, unsigned id, RunLimits limits) {
     spec.uid_gid = {id, id};
     spec.no_new_privileges = true;
     spec.parent_death_signal = SIGKILL;
-    ProcessId leader;
-    limits.started = [&](int pid) { leader = identify(pid); };
+    const auto owner = of(id);
+    // One that is starting has the uid before it is known.
+    std::unique_lock lock(owner->mutex);
+    int session = 0; // run() makes it the leader of one
+    limits.started = [&](int pid) {
+        session = pid;
+        owner->sessions.insert(pid);
+        lock.unlock();
+    };
+    const auto end = [&] {
+        if (session == 0)
+            return; // it did not start
+        lock.lock();
+        owner->sessions.extract(session);
+        kill_all(
+            [&] {
+                return processes_where([&](int pid) {
+                    return uid_of(pid) == static_cast<long>(id) && !owner->sessions.contains(session_of(pid));
+                });
+            },
+            "that worked on a disk");
+    };
     try {
-        auto result = run(std::move(spec), limits);
-        kill_session(leader, id);
+        auto result = banger::run(std::move(spec), limits);
+        end();
         return result;
     } catch (...) {
-        if (leader.pid > 0)
-            kill_session(leader, id);
+        if (!lock.owns_lock())
+            end();
         throw;
     }
+}
+
+void DiskChildren::end_left() {
+    kill_all(
+        [] {
+            return processes_where([](int pid) {
+                const auto uid = uid_of(pid);
+                return uid >= static_cast<long>(first_id) && uid < static_cast<long>(first_id + owners_below);
+            });
+        },
+        "that worked on disks");
 }
 
 } // namespace banger::helper

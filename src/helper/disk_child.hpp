@@ -4,6 +4,10 @@
 #include "base/process.hpp"
 
 #include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
 
 namespace banger::helper {
 
@@ -17,8 +21,27 @@ bool is_account(unsigned id);
 /// an owner whose uid does not fit, and where the host has given that number to somebody all the same.
 unsigned disk_child_id(unsigned owner, const std::function<bool(unsigned)>& known = is_account);
 
-/// Runs it with that uid and gid, no supplementary groups and no way to more, to its end or its limit; then
-/// kills what it leaves in its session. It ends with the helper. As run() otherwise.
-RunResult run_disk_child(ProcessSpec spec, unsigned id, RunLimits limits);
+/// Those that run. For any thread.
+class DiskChildren {
+public:
+    /// Runs it with that uid and gid, no supplementary groups and no way to more, to its end or its limit;
+    /// then kills all that has its uid and is in no session of another one that runs: whoever took it over
+    /// may have left its session, but cannot get another uid. It ends with the helper. As banger::run()
+    /// otherwise.
+    RunResult run(ProcessSpec spec, unsigned id, RunLimits limits);
+
+    /// What a helper that was killed left of them: they are killed. Timeout when some remain. For the start.
+    static void end_left();
+
+private:
+    struct OfOwner {
+        std::mutex mutex; ///< held while one starts, until it is known, and while the rest is killed
+        std::multiset<int> sessions;
+    };
+    std::shared_ptr<OfOwner> of(unsigned id);
+
+    std::mutex mutex_;
+    std::map<unsigned, std::shared_ptr<OfOwner>> by_id_; ///< one per owner: bounded by their number
+};
 
 } // namespace banger::helper

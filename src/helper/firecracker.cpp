@@ -73,10 +73,10 @@ void require_trusted(int file, const std::string& path) {
 
 void require_new_enough(const ProgramVersion& version, const std::string& path) {
     const auto& least = least_firecracker;
-    if (std::pair(version.major, version.minor) < std::pair(least.major, least.minor))
+    if (std::pair(version.major, version.minor) < least)
         throw Error(ErrorCode::FailedPrecondition,
                     path + " is version " + version.text + ", which is too old: it takes " +
-                        std::to_string(least.major) + "." + std::to_string(least.minor) + " or newer",
+                        std::to_string(least.first) + "." + std::to_string(least.second) + " or newer",
                     where);
 }
 
@@ -148,6 +148,7 @@ FirecrackerFinder::Program FirecrackerFinder::open_program(const std::string& fi
 }
 
 FirecrackerPrograms FirecrackerFinder::open() {
+    const std::lock_guard lock(mutex_);
     install::Paths chosen;
     try {
         chosen = install::read_metadata(metadata_).paths;

@@ -7,9 +7,11 @@
 #include "install/metadata.hpp"
 
 #include <array>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace banger::helper {
@@ -27,7 +29,7 @@ struct ProgramVersion {
 std::optional<ProgramVersion> parse_program_version(std::string_view name, std::string_view output);
 
 /// Below that, Firecracker's API lacks what banger asks for.
-inline constexpr ProgramVersion least_firecracker{1, 10, {}};
+inline constexpr std::pair<unsigned, unsigned> least_firecracker{1, 10};
 
 struct FirecrackerPrograms {
     OwnedFd firecracker;
@@ -35,7 +37,7 @@ struct FirecrackerPrograms {
     std::string version; ///< of both
 };
 
-/// For the loop's thread.
+/// For any thread; one at a time looks.
 class FirecrackerFinder {
 public:
     /// Where the install's own record at `metadata` says (`banger system install --firecracker, --jailer`),
@@ -47,8 +49,7 @@ public:
     /// Both, opened: what is executed later are these very files. Throws Unavailable when one is missing, and
     /// FailedPrecondition when one is not a regular file that root alone can write, in folders of which the
     /// same holds; when it does not tell its version; when that is too old; when the two differ. Runs each
-    /// with
-    /// --version, as nobody, once as long as it stays the same file: up to five seconds.
+    /// with --version, as nobody, once as long as it stays the same file: up to five seconds.
     FirecrackerPrograms open();
 
 private:
@@ -68,6 +69,7 @@ private:
 
     std::vector<std::string> folders_;
     std::string metadata_;
+    std::mutex mutex_;
     Known firecracker_, jailer_;
 };
 

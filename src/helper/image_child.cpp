@@ -1,7 +1,6 @@
 #include "helper/image_child.hpp"
 
 #include "bus/errors.hpp"
-#include "helper/disk_child.hpp"
 #include "helper/image_ext4.hpp"
 #include "helper/sandbox.hpp"
 
@@ -32,7 +31,7 @@ std::string answer(int image, const std::string& bytes) noexcept {
 
 } // namespace
 
-std::string run_image_child(int image, unsigned owner, const ImageRequest& request) {
+std::string run_image_child(DiskChildren& children, int image, unsigned owner, const ImageRequest& request) {
     OwnedFd input(::memfd_create("image-request", MFD_CLOEXEC));
     if (!input)
         throw_errno("make memory for the request");
@@ -45,7 +44,7 @@ std::string run_image_child(int image, unsigned owner, const ImageRequest& reque
     spec.stdin_fd = input.get();
     spec.inherited = {image};
     const auto result =
-        run_disk_child(std::move(spec), disk_child_id(owner), {patience, most_image_bytes + 4096});
+        children.run(std::move(spec), disk_child_id(owner), {patience, most_image_bytes + 4096});
     if (result.status != 0)
         throw Error(ErrorCode::FailedPrecondition,
                     "the reader of the image ended with status " + std::to_string(result.status),

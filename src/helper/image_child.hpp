@@ -4,6 +4,7 @@
 // state, and its layout of addresses for a hostile image to learn from.
 #pragma once
 
+#include "helper/disk_child.hpp"
 #include "helper/image_request.hpp"
 
 #include <string>
@@ -15,7 +16,7 @@ inline constexpr const char* image_child_mode = "--image-files";
 /// The helper's side: runs that process (disk_child.hpp) for the image that `image` has open, and gives its
 /// answer's content. Throws what it answers; Timeout after a minute; Internal when it died.
 /// Blocks.
-std::string run_image_child(int image, unsigned owner, const ImageRequest& request);
+std::string run_image_child(DiskChildren& children, int image, unsigned owner, const ImageRequest& request);
 
 /// The other side: limits, then a filter of system calls, then the request from standard input and the answer
 /// to standard output. Does not return.

@@ -26,23 +26,24 @@ void check_unlocked(int file, bool write) {
 }
 
 /// Worker's work.
-std::string in_snapshot(Mapper& mapper, const std::string& name, unsigned owner,
+std::string in_snapshot(Mapper& mapper, DiskChildren& children, const std::string& name, unsigned owner,
                         const ImageRequest& request) {
     const auto found = mapper.find(name);
     if (!found)
         throw Error(ErrorCode::NotFound, "the snapshot " + name + " is gone", "create it anew");
     mapper.check_valid(name);
-    const auto device = NamelessNode(found->device).open_exclusively(request.write ? O_RDWR : O_RDONLY);
-    return run_image_child(device.get(), owner, request);
+    const auto device = DeviceNode(found->device).open_exclusively(request.write ? O_RDWR : O_RDONLY);
+    return run_image_child(children, device.get(), owner, request);
 }
 
 } // namespace
 
-ImageFiles::ImageFiles(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper)
+ImageFiles::ImageFiles(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper, DiskChildren& children)
     : ledger_(ledger)
     , lanes_(lanes)
     , workers_(workers)
-    , mapper_(mapper) {}
+    , mapper_(mapper)
+    , children_(children) {}
 
 void ImageFiles::perform(const Key& grant, AccessImage request, const Done<std::string>& done) {
     const auto held = std::make_shared<AccessImage>(std::move(request));
@@ -66,7 +67,7 @@ void ImageFiles::access(const install::Owner& owner, AccessImage request, const 
     workers_.run<std::string>(
         owner.uid,
         [this, uid = owner.uid, name = snapshot_name(owner.uid, request.vm),
-         what = std::move(request.request)] { return in_snapshot(mapper_, name, uid, what); },
+         what = std::move(request.request)] { return in_snapshot(mapper_, children_, name, uid, what); },
         [turn, done](Outcome<std::string> outcome) { done(std::move(outcome)); });
 }
 
@@ -91,7 +92,10 @@ void ImageFiles::with_file(const install::Owner& owner, AccessImage request, con
                 if (write ? ledger_.file_holder(file->id) : ledger_.cow_holder(file->id))
                     throw Error(ErrorCode::Busy, "a snapshot uses the image", "remove it first");
                 workers_.run<std::string>(
-                    owner.uid, [=] { return run_image_child(held->image.get(), owner.uid, held->request); },
+                    owner.uid,
+                    [=, this] {
+                        return run_image_child(children_, held->image.get(), owner.uid, held->request);
+                    },
                     [turn, done](Outcome<std::string> answer) { done(std::move(answer)); });
             });
         });

@@ -15,7 +15,7 @@ class ImageFiles {
 public:
     using Key = Grant<Action::GuestFiles>;
 
-    ImageFiles(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper);
+    ImageFiles(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper, DiskChildren& children);
 
     void perform(const Key& grant, AccessImage request, const Done<std::string>& done);
 
@@ -29,6 +29,7 @@ private:
     Lanes& lanes_;
     Workers& workers_;
     Mapper& mapper_;
+    DiskChildren& children_;
 };
 
 } // namespace banger::helper

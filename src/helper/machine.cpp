@@ -17,7 +17,6 @@ namespace banger::helper {
 namespace {
 
 constexpr std::chrono::seconds kill_patience{10};
-constexpr std::chrono::seconds mending_patience{20};
 
 std::string api_socket_of(const VmRecord& record) {
     return jail_run_path(jail_name(record.uid, record.vm)) + "/api.sock";
@@ -29,12 +28,13 @@ std::string vsock_socket_of(const VmRecord& record) {
 } // namespace
 
 Machine::Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network, Storage& storage,
-                 std::unique_ptr<Launcher> launcher)
+                 Mending& mending, std::unique_ptr<Launcher> launcher)
     : ledger_(ledger)
     , lanes_(lanes)
     , workers_(workers)
     , network_(network)
     , storage_(storage)
+    , mending_(mending)
     , launcher_(std::move(launcher)) {}
 
 void Machine::perform(const Key& grant, const Inspect& request, const Done<Facts>& done) {
@@ -63,11 +63,13 @@ void Machine::perform(const Key& grant, const Inspect& request, const Done<Facts
 }
 
 void Machine::perform(const Key& grant, const List&, const Done<std::vector<std::string>>& done) {
-    guarded(done, [&] {
-        std::vector<std::string> names;
-        for (const auto& record : ledger_.vms_of(grant.owner().uid))
-            names.push_back(record.vm.str());
-        done(names);
+    mending_.after(grant.owner().uid, [this, uid = grant.owner().uid, done] {
+        guarded(done, [&] {
+            std::vector<std::string> names;
+            for (const auto& record : ledger_.vms_of(uid))
+                names.push_back(record.vm.str());
+            done(names);
+        });
     });
 }
 
@@ -261,7 +263,6 @@ void Machine::ended(const VmKey& key) {
 }
 
 void Machine::mend() {
-    mend_until_ = std::chrono::steady_clock::now() + mending_patience;
     for (const auto& record : ledger_.vms())
         mend_one(record.vm.str(), [&] { mend_vm(record); });
     for (const auto& unit : vm_units())
@@ -280,40 +281,34 @@ void Machine::mend_one(const std::string& name, Body body) noexcept {
     }
 }
 
-/// Mending keeps all owners waiting, and what an owner keeps filling takes long to remove. What is left over
-/// is found again by the next start, or by its owner's Cleanup.
-bool Machine::may_mend(const std::string& name) const {
-    if (std::chrono::steady_clock::now() < mend_until_)
-        return true;
-    log::error("not mending " + name + ": the rest took too long");
-    return false;
-}
-
 /// A unit that no record knows: of a start that was cut off before anything could be written down.
 void Machine::mend_unit(const std::string& unit) {
-    const auto name = parse_unit_name(unit);
-    const auto* known = name ? ledger_.vm(name->first, name->second) : nullptr;
+    const auto whose = parse_unit_name(unit);
+    if (!whose)
+        return;
+    const auto* known = ledger_.vm(whose->first, whose->second);
     if (known && known->vmm && known->vmm->unit == unit)
         return;
     log::warning("ending the unit " + unit + ", which no record knows");
-    kill_unit(unit);
+    mending_.enter(whose->first, whose->second, [unit] { kill_unit(unit); }, [] {});
 }
 
 void Machine::mend_folder(const std::string& name) {
-    const auto dash = name.find('-');
-    if (dash == name.npos || name.find_first_not_of("0123456789") != dash)
+    const auto whose = parse_owner_and_vm(name);
+    if (!whose)
         return; // no jail's name
-    const VmRecord nothing{static_cast<uint32_t>(std::stoul(name.substr(0, dash))),
-                           VmId::parse(name.substr(dash + 1)),
-                           {},
-                           {},
-                           {}};
-    const auto* known = ledger_.vm(nothing.uid, nothing.vm);
-    if ((known && known->jail) || !may_mend(name))
+    const auto* known = ledger_.vm(whose->first, whose->second);
+    if (known && known->jail)
         return;
     log::warning("removing the jail " + name + ", which no record knows");
-    launcher_->sweep()(nothing);
-    remove_jail_folder(name);
+    const VmRecord nothing{whose->first, whose->second, {}, {}, {}};
+    mending_.enter(
+        nothing.uid, nothing.vm,
+        [sweep = launcher_->sweep(), nothing, name] {
+            sweep(nothing);
+            remove_jail_folder(name);
+        },
+        [] {});
 }
 
 void Machine::mend_vm(VmRecord record) {
@@ -321,16 +316,26 @@ void Machine::mend_vm(VmRecord record) {
         watch(record);
     const bool half_started = record.vmm && record.vmm->state == VmmState::Launching;
     const bool half_made = record.jail && *record.jail != Step::Made;
-    if ((!half_started && !half_made) || !may_mend(record.vm.str()))
+    if (!half_started && !half_made)
         return;
     log::notice("removing a half-made jail", {{"VM_ID", record.vm.str()}});
     if (!half_started)
         record.vmm.reset();
-    launcher_->sweep()(record);
-    remove_jail_folder(jail_name(record.uid, record.vm));
-    record.vmm.reset();
-    record.jail.reset();
-    ledger_.put(record);
+    mending_.enter(
+        record.uid, record.vm,
+        [sweep = launcher_->sweep(), record] {
+            sweep(record);
+            remove_jail_folder(jail_name(record.uid, record.vm));
+        },
+        [this, uid = record.uid, vm = record.vm] {
+            const auto* known = ledger_.vm(uid, vm);
+            if (!known)
+                return;
+            auto now = *known; // other parts of it were mended meanwhile
+            now.vmm.reset();
+            now.jail.reset();
+            ledger_.put(now);
+        });
 }
 
 } // namespace banger::helper

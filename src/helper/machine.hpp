@@ -4,6 +4,7 @@
 #include "base/loop.hpp"
 #include "helper/firecracker.hpp"
 #include "helper/launcher.hpp"
+#include "helper/mending.hpp"
 #include "helper/network.hpp"
 #include "helper/storage.hpp"
 
@@ -46,7 +47,7 @@ public:
     using Key = Grant<Action::Machine>;
 
     Machine(Ledger& ledger, Lanes& lanes, Workers& workers, Network& network, Storage& storage,
-            std::unique_ptr<Launcher> launcher);
+            Mending& mending, std::unique_ptr<Launcher> launcher);
 
     void perform(const Key& grant, Launch request, const Done<Launched>& done);
     void perform(const Key& grant, const Inspect& request, const Done<Facts>& done);
@@ -59,7 +60,7 @@ public:
 
     /// What a crash left: half-made jails are removed with what runs in them; VMMs that ended meanwhile are
     /// written down as exited; those that run are watched again; units and jails that no record knows are
-    /// ended and removed. Blocks; for the start.
+    /// ended and removed; each in its VM's turn. For the start.
     void mend();
 
 private:
@@ -71,9 +72,10 @@ private:
     };
     using VmKey = std::pair<uint32_t, std::string>;
 
-    /// Throws, with words, unless there is a Firecracker that can be launched.
+    /// Throws, with words, unless there is a Firecracker that can be launched. For any thread.
     FirecrackerPrograms open_firecracker();
-    void launch(const install::Owner& owner, Launch request, const Turn& turn, const Done<Launched>& done);
+    void find_programs(const std::shared_ptr<LaunchSteps>& steps);
+    void launch(const std::shared_ptr<LaunchSteps>& steps);
     void start(const std::shared_ptr<LaunchSteps>& steps);
     void held(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& monitor);
     void known(const std::shared_ptr<LaunchSteps>& steps, const ProcessId& main);
@@ -92,7 +94,6 @@ private:
     void mend_vm(VmRecord record);
     void mend_unit(const std::string& unit);
     void mend_folder(const std::string& name);
-    bool may_mend(const std::string& name) const;
     template <class Body>
     static void mend_one(const std::string& name, Body body) noexcept;
 
@@ -101,10 +102,10 @@ private:
     Workers& workers_;
     Network& network_;
     Storage& storage_;
+    Mending& mending_;
     std::unique_ptr<Launcher> launcher_;
     FirecrackerFinder firecracker_;
     std::map<VmKey, Watched> watched_;
-    std::chrono::steady_clock::time_point mend_until_{};
 };
 
 } // namespace banger::helper

@@ -111,32 +111,49 @@ struct Machine::LaunchSteps {
     VmRecord record;
     Turn turn;
     Done<Launched> done;
-    std::unique_ptr<LaunchInProgress> progress;
     std::string op_id;
+    FirecrackerPrograms programs{};
+    std::unique_ptr<LaunchInProgress> progress{};
 };
 
 void Machine::perform(const Key& grant, Launch request, const Done<Launched>& done) {
-    auto held = std::make_shared<Launch>(std::move(request));
-    const auto lane = vm_lane(grant.owner().uid, held->vm);
-    lanes_.enter(lane, [=, this, owner = grant.owner(), op = grant.op_id()](const Turn& turn) {
-        const OpScope scope(op);
-        try {
-            launch(owner, std::move(*held), turn, done);
-        } catch (...) {
-            done(bus::current_error());
-        }
+    const VmRecord nothing{grant.owner().uid, request.vm, {}, {}, {}};
+    const auto steps = std::make_shared<LaunchSteps>(
+        LaunchSteps{grant.owner(), std::move(request), nothing, nullptr, done, grant.op_id()});
+    lanes_.enter(vm_lane(nothing.uid, nothing.vm), [this, steps](const Turn& turn) {
+        const OpScope scope(steps->op_id);
+        steps->turn = turn;
+        guarded(steps->done, [&] { find_programs(steps); });
     });
 }
 
-void Machine::launch(const install::Owner& owner, Launch request, const Turn& turn,
-                     const Done<Launched>& done) {
-    if (request.kind == VmmKind::Firecracker)
-        open_firecracker(); // refused before anything is done
-    const auto* known = ledger_.vm(owner.uid, request.vm);
-    if (!known && ledger_.count_vms_of(owner.uid) >= vms_per_owner)
+/// What Firecracker lacks is told before anything is done. On a thread: it may be asked for its version.
+void Machine::find_programs(const std::shared_ptr<LaunchSteps>& steps) {
+    if (steps->request.kind != VmmKind::Firecracker)
+        return launch(steps);
+    workers_.run<Nothing>(
+        steps->owner.uid,
+        [this, steps] {
+            steps->programs = open_firecracker();
+            return Nothing{};
+        },
+        [this, steps](const Outcome<Nothing>& outcome) {
+            guarded(steps->done, [&] {
+                if (const auto* error = std::get_if<Error>(&outcome))
+                    throw Error(*error);
+                launch(steps);
+            });
+        });
+}
+
+void Machine::launch(const std::shared_ptr<LaunchSteps>& steps) {
+    const auto& request = steps->request;
+    const auto uid = steps->owner.uid;
+    const auto* known = ledger_.vm(uid, request.vm);
+    if (!known && ledger_.count_vms_of(uid) >= vms_per_owner)
         throw Error(ErrorCode::FailedPrecondition,
                     "you have " + std::to_string(vms_per_owner) + " VMs, which is the limit");
-    auto record = known ? *known : VmRecord{owner.uid, request.vm, {}, {}, {}};
+    auto record = known ? *known : steps->record;
     if (record.vmm && record.vmm->state != VmmState::Exited)
         throw Error(ErrorCode::FailedPrecondition, "the VM's VMM is running already", "kill it first");
     if (request.tap && (!record.tap || record.tap->step != Step::Made))
@@ -144,12 +161,11 @@ void Machine::launch(const install::Owner& owner, Launch request, const Turn& tu
     record.vmm.reset();
     record.jail = Step::Making;
     ledger_.put(record);
-    auto steps = std::make_shared<LaunchSteps>(
-        LaunchSteps{owner, std::move(request), record, turn, done, nullptr, current_op_id()});
+    steps->record = record;
     // On a thread: a file of a filesystem that somebody serves may not answer. What an earlier life left in
     // the jail goes first.
     workers_.run<Nothing>(
-        owner.uid,
+        uid,
         [sweep = launcher_->sweep(), record, files = &steps->request] { // which the other one keeps
             check_files(*files, record.uid);
             sweep(record);
@@ -179,13 +195,13 @@ void Machine::start(const std::shared_ptr<LaunchSteps>& steps) {
     spec.gid = steps->owner.gid;
     spec.vm = record.vm.str();
     const bool firecracker = request.kind == VmmKind::Firecracker;
-    auto programs = firecracker ? open_firecracker() : FirecrackerPrograms{open_vmm_program(), {}, {}};
+    const auto qemu = firecracker ? OwnedFd() : open_vmm_program();
     const auto run = make_jail_folder(spec.name, spec.uid, spec.gid);
     // Firecracker attaches to the tap by itself, which has one end only.
     const auto tap = request.tap && !firecracker ? links::attach_tap(record.tap->name) : OwnedFd();
     const auto output = request.console ? OwnedFd() : make_output();
-    spec.program_fd = programs.firecracker.get();
-    spec.jailer_fd = programs.jailer.get();
+    spec.program_fd = firecracker ? steps->programs.firecracker.get() : qemu.get();
+    spec.jailer_fd = steps->programs.jailer.get();
     spec.run_fd = run.get();
     spec.kernel_fd = request.kernel.get();
     spec.initrd_fd = request.initrd.get();

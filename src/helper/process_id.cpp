@@ -79,19 +79,9 @@ Relations relations_of(int pid) {
 
 /// Pidfds of who is in the session at this moment, its leader left out.
 std::vector<OwnedFd> members_of_session(int leader, uint32_t uid) {
-    std::vector<OwnedFd> found;
-    for (const int pid : all_pids()) {
-        try {
-            auto pidfd = open_if_alive(identify(pid));
-            // Looked at while the pidfd is held and found alive afterwards: it is this process.
-            if (pid != leader && pidfd && relations_of(pid).session == leader &&
-                uid_of(pid) == static_cast<long>(uid) && alive(pidfd.get()))
-                found.push_back(std::move(pidfd));
-        } catch (const Error&) {
-            continue; // it ended while it was looked at
-        }
-    }
-    return found;
+    return processes_where([=](int pid) {
+        return pid != leader && session_of(pid) == leader && uid_of(pid) == static_cast<long>(uid);
+    });
 }
 
 } // namespace
@@ -106,6 +96,27 @@ long uid_of(int pid) {
 
 int parent_of(int pid) {
     return relations_of(pid).parent;
+}
+
+int session_of(int pid) {
+    return relations_of(pid).session;
+}
+
+std::vector<OwnedFd> processes_where(const std::function<bool(int pid)>& is_meant) {
+    std::vector<OwnedFd> found;
+    for (const int pid : all_pids()) {
+        try {
+            if (!is_meant(pid))
+                continue;
+            auto pidfd = open_if_alive(identify(pid));
+            // Looked at while the pidfd is held and found alive afterwards: it is this process.
+            if (pidfd && is_meant(pid) && alive(pidfd.get()))
+                found.push_back(std::move(pidfd));
+        } catch (const Error&) {
+            continue; // it ended while it was looked at
+        }
+    }
+    return found;
 }
 
 std::vector<int> all_pids() {

@@ -26,15 +26,19 @@ std::vector<int> all_pids();
 /// The real uid of a process, from the "Uid:" line of /proc/PID/status (proc(5)): right even where the
 /// process hides the rest from its own user. Throws Error when it is gone.
 long uid_of(int pid);
-/// Parent of a process; 0 when it cannot be told.
+/// Parent of a process, and its session's id; 0 when it cannot be told.
 int parent_of(int pid);
+int session_of(int pid);
+/// Pidfds of the processes of this moment for which `is_meant` holds. Errors of `is_meant` are a no: the
+/// process has ended.
+std::vector<OwnedFd> processes_where(const std::function<bool(int pid)>& is_meant);
 /// Kills whom `members` finds, until it finds nobody. `whose` names them in the Timeout that comes when some
 /// remain after five seconds. Blocks.
 void kill_all(const std::function<std::vector<OwnedFd>()>& members, const std::string& whose);
 /// Kills a session's leader and what runs in its session with the same real uid, until nothing does; also
 /// when the leader has ended before the others. For a jail that was caught half-made: bubblewrap's child
 /// waits for a word of its parent without noticing the parent's end, and is in no jail yet by which it could
-/// be found; and for work on disks that is over. May block for some milliseconds.
+/// be found. May block for some milliseconds.
 void kill_session(const ProcessId& leader, uint32_t uid);
 
 } // namespace banger::helper

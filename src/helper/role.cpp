@@ -80,19 +80,20 @@ public:
         , nat_(ledger_, lanes_, workers_)
         , resolver_(ledger_, lanes_, *connection_)
         , network_(ledger_, lanes_, workers_, nat_, resolver_)
-        , storage_(ledger_, lanes_, workers_, mapper_)
-        , image_files_(ledger_, lanes_, workers_, mapper_)
-        , machine_(ledger_, lanes_, workers_, network_, storage_, make_launcher(*connection_))
+        , storage_(ledger_, lanes_, workers_, mapper_, disk_children_, mending_)
+        , image_files_(ledger_, lanes_, workers_, mapper_, disk_children_)
+        , machine_(ledger_, lanes_, workers_, network_, storage_, mending_, make_launcher(*connection_))
         , idle_after_(seconds_from("BANGER_IDLE_SECONDS", std::chrono::seconds(30))) {}
 
     void run() {
-        network_.mend();
-        machine_.mend();
-        storage_.mend(); // after the VMMs that use it
         service_ = std::make_unique<Service>(*connection_, gate_, network_, nat_, resolver_, storage_,
                                              image_files_, machine_, waits_);
         source_ = std::make_unique<bus::GlibSource>(*connection_, [this] { loop_.quit(); });
         connection_->requestName(bus::ServiceName(bus::helper_service));
+        // Calls are served from loop_.run() on: what is mended has its turn first.
+        network_.mend();
+        machine_.mend();
+        storage_.mend(); // after the VMMs that use it
         log::debug("ready");
         gate_.on_caller_gone([this](const std::string& sender) { waits_.caller_gone(sender); });
         gate_.on_quiet([this] { arm(); });
@@ -158,15 +159,17 @@ private:
     Polkit polkit_;
     Gate gate_;
     Lanes lanes_;
-    Workers workers_{loop_};
     Nat nat_;
     Resolver resolver_;
     Network network_;
     Mapper mapper_;
+    DiskChildren disk_children_;
+    Mending mending_{lanes_, workers_};
     Storage storage_;
     ImageFiles image_files_;
     Machine machine_;
     Waits waits_{ledger_};
+    Workers workers_{loop_}; ///< waited for before any of the above goes, which they use
     std::unique_ptr<Service> service_;
     std::unique_ptr<bus::GlibSource> source_;
     std::chrono::milliseconds idle_after_;
@@ -182,11 +185,23 @@ public:
         condemn(ledger_);
         machine_.mend(); // VMMs first: they use the rest
         storage_.mend();
+        finish();
         network_.mend();
+        finish();
         require_empty(ledger_);
     }
 
 private:
+    /// What has its turn, and what follows it.
+    void finish() {
+        const Timer look(std::chrono::milliseconds(5), [this] {
+            if (lanes_.busy() == 0 && workers_.busy() == 0)
+                loop_.quit();
+            return true;
+        });
+        loop_.run();
+    }
+
     Loop loop_;
     OwnedFd lock_ = lock_ledger();
     Ledger ledger_;
@@ -197,8 +212,10 @@ private:
     Resolver resolver_{ledger_, lanes_, *connection_};
     Network network_{ledger_, lanes_, workers_, nat_, resolver_};
     Mapper mapper_;
-    Storage storage_{ledger_, lanes_, workers_, mapper_};
-    Machine machine_{ledger_, lanes_, workers_, network_, storage_, make_launcher(*connection_)};
+    DiskChildren disk_children_;
+    Mending mending_{lanes_, workers_};
+    Storage storage_{ledger_, lanes_, workers_, mapper_, disk_children_, mending_};
+    Machine machine_{ledger_, lanes_, workers_, network_, storage_, mending_, make_launcher(*connection_)};
 };
 
 /// `--list` and `--remove-all`, for `banger system`. Where there is no ledger there is nothing, and none is

@@ -4,6 +4,7 @@
 #include "bus/errors.hpp"
 #include "helper/block.hpp"
 #include "helper/network.hpp"
+#include "helper/vm_unit.hpp"
 
 #include <unistd.h>
 
@@ -46,11 +47,14 @@ std::string snapshot_name(uint32_t uid, const VmId& vm) {
     return "banger-" + std::to_string(uid) + "-" + vm.str();
 }
 
-Storage::Storage(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper)
+Storage::Storage(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper, DiskChildren& children,
+                 Mending& mending)
     : ledger_(ledger)
     , lanes_(lanes)
     , workers_(workers)
-    , mapper_(mapper) {}
+    , mapper_(mapper)
+    , children_(children)
+    , mending_(mending) {}
 
 /// What a CreateSnapshot needs from its begin to its end.
 struct Storage::CreateSteps {
@@ -61,11 +65,12 @@ struct Storage::CreateSteps {
     DiskFile rootfs, cow;
     std::string name;
     SnapshotRecord wanted{};
+    std::optional<SnapshotRecord> before{};
 };
 
 void Storage::perform(const Key& grant, CreateSnapshot request, const Done<std::string>& done) {
     auto steps = std::make_shared<CreateSteps>(
-        CreateSteps{grant.owner(), std::move(request), nullptr, done, {}, {}, {}, {}});
+        CreateSteps{grant.owner(), std::move(request), nullptr, done, {}, {}, {}, {}, {}});
     const auto uid = steps->owner.uid;
     steps->name = snapshot_name(uid, steps->request.vm);
     lanes_.enter(vm_lane(uid, steps->request.vm), [=, this, op = grant.op_id()](const Turn& turn) {
@@ -126,6 +131,8 @@ SnapshotRecord Storage::want(uint32_t uid, const VmId& vm, const DiskFile& rootf
 
 void Storage::checked(const std::shared_ptr<CreateSteps>& steps) {
     const auto uid = steps->owner.uid;
+    if (const auto* known = ledger_.vm(uid, steps->request.vm))
+        steps->before = known->snapshot;
     steps->wanted = want(uid, steps->request.vm, steps->rootfs, steps->cow);
     write(uid, steps->request.vm, steps->wanted);
     workers_.run<Nothing>(
@@ -146,7 +153,7 @@ void Storage::made(const std::shared_ptr<CreateSteps>& steps, const Outcome<Noth
     const auto uid = steps->owner.uid;
     const auto& vm = steps->request.vm;
     if (const auto* error = std::get_if<Error>(&outcome)) {
-        write(uid, vm, std::nullopt); // all or nothing was made
+        write(uid, vm, steps->before); // all or nothing was made, and what there was is there
         throw Error(*error);
     }
     steps->wanted.step = Step::Made;
@@ -196,31 +203,43 @@ void Storage::write(uint32_t uid, const VmId& vm, const std::optional<SnapshotRe
 }
 
 void Storage::mend() {
-    remove_left_nodes();
+    try {
+        DiskChildren::end_left();
+    } catch (const Error& error) {
+        log::error("while mending: " + error.message());
+    }
+    take_back_left_nodes();
     for (const auto& record : ledger_.vms()) {
         if (!record.snapshot || record.snapshot->step == Step::Made)
             continue;
-        try {
-            log::notice("removing the half-made snapshot", {{"VM_ID", record.vm.str()}});
-            mapper_.remove(snapshot_name(record.uid, record.vm));
-            write(record.uid, record.vm, std::nullopt);
-        } catch (const std::exception& error) {
-            log::error("while mending: " + std::string(error.what()), {{"VM_ID", record.vm.str()}});
-        }
+        log::notice("removing the half-made snapshot", {{"VM_ID", record.vm.str()}});
+        mending_.enter(
+            record.uid, record.vm,
+            [this, name = snapshot_name(record.uid, record.vm)] { mapper_.remove(name); },
+            [this, record] { write(record.uid, record.vm, std::nullopt); });
     }
     try {
-        const auto records = ledger_.vms();
-        for (const auto& name : mapper_.names()) {
-            if (std::any_of(records.begin(), records.end(), [&](const VmRecord& record) {
-                    return record.snapshot && snapshot_name(record.uid, record.vm) == name;
-                }))
-                continue;
-            log::warning("removing the snapshot " + name + ", which no record knows");
-            mapper_.remove(name);
-        }
+        for (const auto& name : mapper_.names())
+            mend_unknown(name);
     } catch (const std::exception& error) {
         log::error("while mending snapshots: " + std::string(error.what()));
     }
+}
+
+/// A device of banger's is removed unless a record knows it.
+void Storage::mend_unknown(const std::string& name) {
+    const std::string_view prefix = "banger-";
+    const auto whose = name.starts_with(prefix)
+                           ? parse_owner_and_vm(std::string_view(name).substr(prefix.size()))
+                           : std::nullopt;
+    const auto* known = whose ? ledger_.vm(whose->first, whose->second) : nullptr;
+    if (known && known->snapshot)
+        return;
+    log::warning("removing the snapshot " + name + ", which no record knows");
+    if (whose)
+        mending_.enter(whose->first, whose->second, [this, name] { mapper_.remove(name); }, [] {});
+    else
+        mapper_.remove(name);
 }
 
 } // namespace banger::helper

@@ -2,10 +2,12 @@
 // what is written.
 #pragma once
 
+#include "helper/disk_child.hpp"
 #include "helper/done.hpp"
 #include "helper/gate.hpp"
 #include "helper/lanes.hpp"
 #include "helper/mapper.hpp"
+#include "helper/mending.hpp"
 #include "helper/requests.hpp"
 #include "helper/workers.hpp"
 
@@ -39,7 +41,8 @@ class Storage {
 public:
     using Key = Grant<Action::Storage>;
 
-    Storage(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper);
+    Storage(Ledger& ledger, Lanes& lanes, Workers& workers, Mapper& mapper, DiskChildren& children,
+            Mending& mending);
 
     void perform(const Key& grant, CreateSnapshot request, const Done<std::string>& done);
     void perform(const Key& grant, const CheckSnapshot& request, const Done<Nothing>& done);
@@ -48,8 +51,9 @@ public:
     /// Removes the snapshot of the record's VM, and the snapshot from the record. For whoever holds the VM's
     /// turn and a grant for it.
     void remove_snapshot(const VmRecord& record, const Done<Nothing>& done);
-    /// What a crash left: half-made and half-removed snapshots, and devices of banger's that no record knows.
-    /// Loop devices go with what uses them. Blocks; for the start.
+    /// What a crash left: half-made and half-removed snapshots, and devices of banger's that no record knows,
+    /// each in its VM's turn; and processes that worked on disks, and their device nodes. Loop devices go
+    /// with what uses them. For the start.
     void mend();
 
 private:
@@ -59,12 +63,15 @@ private:
     void made(const std::shared_ptr<CreateSteps>& steps, const Outcome<Nothing>& outcome);
     void check(const install::Owner& owner, const CheckSnapshot& request, const Turn& turn,
                const Done<Nothing>& done);
+    void mend_unknown(const std::string& name);
     void write(uint32_t uid, const VmId& vm, const std::optional<SnapshotRecord>& snapshot);
 
     Ledger& ledger_;
     Lanes& lanes_;
     Workers& workers_;
     Mapper& mapper_;
+    DiskChildren& children_;
+    Mending& mending_;
 };
 
 } // namespace banger::helper

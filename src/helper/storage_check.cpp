@@ -48,7 +48,8 @@ ProcessSpec check_command(int node, bool force) {
 }
 
 /// Worker's work.
-void check_filesystem(Mapper& mapper, const std::string& name, unsigned owner, bool force) {
+void check_filesystem(Mapper& mapper, DiskChildren& children, const std::string& name, unsigned owner,
+                      bool force) {
     const auto found = mapper.find(name);
     if (!found)
         throw Error(ErrorCode::NotFound, "the snapshot " + name + " is gone", "create it anew");
@@ -56,9 +57,9 @@ void check_filesystem(Mapper& mapper, const std::string& name, unsigned owner, b
     if (found->in_use)
         throw Error(ErrorCode::Busy, "the snapshot " + name + " is in use");
     const auto id = disk_child_id(owner);
-    const NamelessNode node(found->device);
+    const DeviceNode node(found->device);
     node.give(id);
-    const auto result = run_disk_child(check_command(node.get(), force), id, {patience, most_words});
+    const auto result = children.run(check_command(node.get(), force), id, {patience, most_words});
     judge_check(result.status, result.output + result.errors);
 }
 
@@ -125,7 +126,7 @@ void Storage::check(const install::Owner& owner, const CheckSnapshot& request, c
     workers_.run<Nothing>(
         owner.uid,
         [this, uid = owner.uid, name = snapshot_name(owner.uid, request.vm), force = request.force] {
-            check_filesystem(mapper_, name, uid, force);
+            check_filesystem(mapper_, children_, name, uid, force);
             return Nothing{};
         },
         [turn, done](Outcome<Nothing> outcome) { done(std::move(outcome)); });

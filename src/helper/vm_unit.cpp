@@ -10,7 +10,9 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <set>
+#include <sstream>
 #include <thread>
 
 namespace banger::helper {
@@ -22,21 +24,22 @@ constexpr std::string_view suffix = ".service";
 constexpr std::chrono::seconds patience{5};
 constexpr std::chrono::milliseconds look_again{2};
 constexpr size_t cgroup_limit = 64 << 10;
+constexpr size_t procs_limit = 1 << 20;
 
-/// Where the unified hierarchy is mounted, on every systemd that has it.
+/// Where systemd's hierarchy is mounted: unified, or beside the old ones (cgroups(7)).
+constexpr const char* hierarchies[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"};
+
 std::string folder_of(const std::string& unit) {
-    return std::string("/sys/fs/cgroup/") + vm_slice + "/" + unit;
+    return std::string(hierarchies[0]) + "/" + vm_slice + "/" + unit;
 }
 
 /// Pidfds of who is in the unit at this moment.
 std::vector<OwnedFd> members(const std::string& unit) {
     std::vector<OwnedFd> found;
-    for (const int pid : all_pids()) {
-        if (unit_of(pid) != unit)
-            continue;
-        if (auto pidfd = open_if_alive_in(unit, identify(pid)))
-            found.push_back(std::move(pidfd));
-    }
+    for (const auto* hierarchy : hierarchies)
+        for (const int pid : pids_below(std::string(hierarchy) + "/" + vm_slice + "/" + unit))
+            if (auto pidfd = open_if_alive_in(unit, identify(pid)))
+                found.push_back(std::move(pidfd));
     return found;
 }
 
@@ -54,23 +57,26 @@ std::string unit_name(uint32_t uid, const VmId& vm) {
     return std::string(prefix) + std::to_string(uid) + "-" + vm.str() + std::string(suffix);
 }
 
-std::optional<std::pair<uint32_t, VmId>> parse_unit_name(std::string_view unit) {
-    if (!unit.starts_with(prefix) || !unit.ends_with(suffix) || unit.size() < prefix.size() + suffix.size())
-        return std::nullopt;
-    const auto middle = unit.substr(prefix.size(), unit.size() - prefix.size() - suffix.size());
-    const auto dash = middle.find('-');
+std::optional<std::pair<uint32_t, VmId>> parse_owner_and_vm(std::string_view text) {
+    const auto dash = text.find('-');
     uint32_t uid = 0;
-    if (dash == middle.npos || dash == 0 ||
-        std::from_chars(middle.data(), middle.data() + dash, uid).ptr != middle.data() + dash)
+    if (dash == text.npos || dash == 0 ||
+        std::from_chars(text.data(), text.data() + dash, uid).ptr != text.data() + dash)
         return std::nullopt;
     try {
-        auto vm = VmId::parse(middle.substr(dash + 1));
-        if (unit_name(uid, vm) != unit)
+        auto vm = VmId::parse(text.substr(dash + 1));
+        if (std::to_string(uid) + "-" + vm.str() != text)
             return std::nullopt; // a number written otherwise, or too large
         return std::pair{uid, std::move(vm)};
     } catch (const Error&) {
         return std::nullopt;
     }
+}
+
+std::optional<std::pair<uint32_t, VmId>> parse_unit_name(std::string_view unit) {
+    if (!unit.starts_with(prefix) || !unit.ends_with(suffix) || unit.size() < prefix.size() + suffix.size())
+        return std::nullopt;
+    return parse_owner_and_vm(unit.substr(prefix.size(), unit.size() - prefix.size() - suffix.size()));
 }
 
 std::string unit_in_slice(std::string_view cgroup_file) {
@@ -100,6 +106,26 @@ std::string unit_of(int pid) {
     } catch (const Error&) {
         return {}; // it ended meanwhile
     }
+}
+
+std::vector<int> pids_below(const std::string& group) {
+    std::vector<int> pids;
+    const auto add = [&pids](const std::string& folder) {
+        try {
+            std::istringstream numbers(read_file(folder + "/cgroup.procs", procs_limit));
+            for (int pid = 0; numbers >> pid;)
+                pids.push_back(pid);
+        } catch (const Error&) {
+            return; // the group went meanwhile, or was never there
+        }
+    };
+    add(group);
+    std::error_code trouble; // groups come and go while they are walked through
+    for (std::filesystem::recursive_directory_iterator at(group, trouble), end; !trouble && at != end;
+         at.increment(trouble))
+        if (at->is_directory(trouble))
+            add(at->path().string());
+    return pids;
 }
 
 OwnedFd open_if_alive_in(const std::string& unit, const ProcessId& id) {

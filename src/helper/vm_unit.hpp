@@ -17,6 +17,8 @@ namespace banger::helper {
 
 inline constexpr const char* vm_slice = "banger.slice";
 
+/// Of "<uid>-<vm>", as jails are called, and written just so; nothing for other texts.
+std::optional<std::pair<uint32_t, VmId>> parse_owner_and_vm(std::string_view text);
 /// "banger-vm-<uid>-<vm>.service".
 std::string unit_name(uint32_t uid, const VmId& vm);
 /// The opposite; nothing for other units.
@@ -27,6 +29,8 @@ std::string unit_in_slice(std::string_view cgroup_file);
 /// The same for a process of this moment.
 std::string unit_of(int pid);
 
+/// Who is in that control group, or in one below, by cgroup.procs (cgroups(7)); a path of the filesystem.
+std::vector<int> pids_below(const std::string& group);
 /// A pidfd of the process while it runs; when `unit` is not empty, only while it is in that unit. Empty
 /// otherwise.
 OwnedFd open_if_alive_in(const std::string& unit, const ProcessId& id);

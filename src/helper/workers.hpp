@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 
 namespace banger::helper {
 
@@ -26,11 +27,13 @@ public:
             {uid, [this, uid, work = std::move(work), done = std::move(done), op = current_op_id()] {
                  const auto place = running_.emplace(running_.end());
                  place->uid = uid;
+                 const auto kept = std::make_shared<std::function<T()>>(work);
+                 place->work = kept;
                  place->worker = Worker::start<T>(
                      loop_,
-                     [work, op](const std::stop_token&) {
+                     [body = kept.get(), op](const std::stop_token&) {
                          const OpScope scope(op);
-                         return work();
+                         return (*body)();
                      },
                      [this, place, done, op](Outcome<T> outcome) {
                          running_.erase(place);
@@ -53,6 +56,8 @@ private:
     };
     struct Running {
         uint32_t uid = 0;
+        /// What it holds (turns, answers) is the loop's, and goes in the loop: after the thread has ended.
+        std::shared_ptr<void> work;
         Worker worker;
     };
 

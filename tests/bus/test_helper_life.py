@@ -110,6 +110,52 @@ def test_half_made_jails_are_removed_with_what_runs_in_them(world):
     world.call("Cleanup", VM)
 
 
+FILL = """
+import os, sys
+os.chdir(sys.argv[1])
+for folder in range(60):
+    os.mkdir(str(folder))
+    for number in range(1000):
+        os.mknod(f"{folder}/{number}")
+"""
+
+
+def test_others_are_served_while_a_vm_is_mended(world):
+    """Its owner has filled the jail, whose removal takes a while."""
+    world.call("Launch", VM, options=NULL)
+    world.call("Kill", VM)
+    record = world.ledger()[f"64001-{VM}.json"]
+    world.kill_helper()
+    put(world, f"64001-{VM}.json", {**record, "jail": "removing"})
+    world.instance.exec("/usr/bin/python3", "-I", "-c", FILL, f"/var/lib/banger/jails/64001-{VM}/run", timeout=120)
+    mended = []
+    own = threading.Thread(target=lambda: mended.append(world.facts()["state"]))
+    own.start()
+    until(lambda: "removing a half-made jail" in world.log(), "the helper mends")
+    assert world.call("List", user="other") == [[]]
+    assert mended == [], "the VM's own call waits"
+    own.join(timeout=60)
+    assert mended == ["absent"] and world.call("List") == [[]]
+
+
+def test_device_nodes_of_a_killed_helper_are_taken_back(world):
+    """By who holds a descriptor of it, too: the next device of that number is another's."""
+    world.kill_helper()
+    world.root("mknod -m 600 /var/lib/banger/node-abc b 259 7; chown 1879112193 /var/lib/banger/node-abc")
+    holder = world.instance.popen("/usr/bin/python3", "-I", "-c", """
+import os, sys
+node = os.open("/var/lib/banger/node-abc", os.O_PATH)
+print("held", flush=True)
+sys.stdin.readline()
+status = os.fstat(node)
+print(status.st_uid, oct(status.st_mode & 0o7777))
+""", user="root", stdin=-1, stdout=-1)
+    assert holder.stdout.readline() == b"held\n"
+    world.call("List")
+    assert "node-" not in world.root("ls /var/lib/banger")
+    assert holder.communicate(b"\n", timeout=30)[0].decode().split() == ["0", "0o0"]
+
+
 def test_a_corrupt_record_is_set_aside(world):
     world.call("EnsureBridge", BRIDGE, NETWORK)
     world.call("CreateTap", VM, BRIDGE)

@@ -12,6 +12,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
 using namespace banger;
 using namespace banger::helper;
 
@@ -33,6 +37,19 @@ T property(const UnitProperties& properties, const std::string& name) {
 }
 
 } // namespace
+
+TEST_CASE("who is in a control group, and in those below") {
+    char name[] = "/tmp/banger-group-XXXXXX";
+    const std::string group = ::mkdtemp(name);
+    std::filesystem::create_directories(group + "/inner/most");
+    std::ofstream(group + "/cgroup.procs") << "12\n7\n";
+    std::ofstream(group + "/inner/most/cgroup.procs") << "99\n";
+    auto pids = pids_below(group);
+    std::sort(pids.begin(), pids.end());
+    CHECK(pids == std::vector<int>{7, 12, 99});
+    CHECK(pids_below(group + "/absent").empty());
+    std::filesystem::remove_all(group);
+}
 
 TEST_CASE("a unit's name, and back") {
     CHECK(unit_name(1001, vm) == "banger-vm-1001-abcdef012345.service");

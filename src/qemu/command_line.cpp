@@ -15,6 +15,14 @@ namespace {
 /// distribution kernels have virtio as modules, and the console is the serial port.
 constexpr const char* default_boot_args = "reboot=k panic=1 i8042.noaux i8042.nomux i8042.dumbkbd";
 
+/// All that TCG can emulate, as the CPU of QEMU's model kvm64. With "max" alone the kernel sees an early
+/// Athlon 64: it does not take its counter for a clock (unsynchronized_tsc() in arch/x86/kernel/tsc.c), ticks
+/// 250 times a second on idle CPUs, and measures each further CPU's speed once more at boot. Idle CPUs halt,
+/// as TCG's MWAIT spins. And without "fast strings" the kernel clears and copies memory by words: TCG does
+/// `rep movsb` one byte at a time.
+constexpr const char* tcg_cpu =
+    "max,vendor=GenuineIntel,family=15,model=6,stepping=1,monitor=off,erms=off,fsrm=off";
+
 /// Whether the command line has a word that begins with `start`.
 bool has_word(const std::string& line, const std::string& start) {
     return line.starts_with(start) || line.find(" " + start) != line.npos;
@@ -72,7 +80,7 @@ private:
         const auto cpus = std::to_string(machine.vcpu_count);
         const unsigned threads = machine.smt && machine.vcpu_count > 1 ? 2 : 1;
         add({"-name", "banger-" + plumbing_.id, "-M", "microvm", "-accel", kvm ? "kvm" : "tcg,thread=multi",
-             "-cpu", kvm ? "host" : "max", "-smp",
+             "-cpu", kvm ? "host" : tcg_cpu, "-smp",
              "cpus=" + cpus + ",sockets=1,cores=" + std::to_string(machine.vcpu_count / threads) +
                  ",threads=" + std::to_string(threads),
              "-m", "size=" + std::to_string(machine.mem_size_mib) + "M"});
@@ -189,8 +197,12 @@ std::string kernel_command_line(const VmConfig& config, const Plumbing& plumbing
     add_unless_there(line, "console=", "ttyS0");
     // Without this, TSC calibration fails now and then on a busy host, and microvm has no other clock: the
     // kernel hangs.
-    if (plumbing.accelerator == Accelerator::Tcg && plumbing.tsc_khz)
+    // Nor has it one to watch the TSC with, but jiffies, which a busy host loses: TCG's is the host's, for
+    // all CPUs alike.
+    if (plumbing.accelerator == Accelerator::Tcg && plumbing.tsc_khz) {
         add_unless_there(line, "tsc_early_khz=", std::to_string(plumbing.tsc_khz));
+        add_unless_there(line, "tsc=", "reliable");
+    }
     if (plumbing.host_port_fd >= 0)
         add_unless_there(line, "banger.transport=", "serial");
     return line;

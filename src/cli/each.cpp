@@ -1,16 +1,11 @@
 #include "cli/each.hpp"
 
 #include "cli/job.hpp"
-#include "cli/text.hpp"
 
 #include <map>
 #include <optional>
 
 namespace banger::cli {
-
-sdbus::Variant milliseconds_option(const std::string& text, std::string_view option) {
-    return sdbus::Variant{static_cast<uint32_t>(parse_duration(text, option).count())}; // 30 days fit
-}
 
 int run_jobs(const Invocation& invocation, const TargetWords& words, const Verb& verb,
              const bus::Variants& options, const StartJob& start) {

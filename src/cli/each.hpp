@@ -9,9 +9,6 @@
 
 namespace banger::cli {
 
-/// "30s" as a value of a `…-ms` option.
-sdbus::Variant milliseconds_option(const std::string& text, std::string_view option);
-
 /// Starts the job of one VM: a method of the manager.
 using StartJob =
     std::function<std::string(ManagerProxy& proxy, const std::string& name, const bus::Variants& options)>;

@@ -3,13 +3,6 @@
 #include "bus/object_path.hpp"
 #include "cli/progress.hpp"
 
-#include <poll.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <ctime>
 #include <optional>
 #include <variant>
 
@@ -29,18 +22,6 @@ std::optional<T> value(const bus::Variants& values, const char* key) {
     if (found == values.end() || !found->second.containsValueOfType<T>())
         return std::nullopt;
     return found->second.get<T>();
-}
-
-int timeout_ms(uint64_t deadline_us) {
-    if (deadline_us == UINT64_MAX)
-        return -1;
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    const auto now_us =
-        static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
-    return deadline_us <= now_us
-               ? 0
-               : static_cast<int>(std::min<uint64_t>((deadline_us - now_us) / 1000 + 1, 60'000));
 }
 
 class JobWait {
@@ -121,15 +102,8 @@ private:
             return;
         if (display_.enabled())
             display_.draw(progress_);
-        const auto data = bus::poll_data(manager_.connection());
-        std::array<pollfd, 3> fds{
-            {{data.fd, data.events, 0}, {signals_.fd(), POLLIN, 0}, {data.event_fd, POLLIN, 0}}};
-        auto wait = timeout_ms(data.timeout_us);
-        if (display_.enabled() && (wait < 0 || wait > frame_ms))
-            wait = frame_ms;
-        if (::poll(fds.data(), fds.size(), wait) < 0 && errno != EINTR)
-            throw_errno("poll");
-        if (const int signal = signals_.take())
+        if (const int signal =
+                wait_for_bus(manager_.connection(), signals_, display_.enabled() ? frame_ms : -1))
             interrupt(signal);
     }
 

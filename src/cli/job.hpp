@@ -1,17 +1,11 @@
 // Waiting for a job's end.
 #pragma once
 
-#include "cli/manager.hpp"
-#include "cli/signals.hpp"
+#include "cli/bus_wait.hpp"
 
 #include <string>
 
 namespace banger::cli {
-
-/// The process was asked to end by a signal, and what was under way has been taken back.
-struct Interrupted {
-    int signal;
-};
 
 /// Waits, without a time limit, until the job at `path` has ended, and returns its result or throws its
 /// error. Shows its steps on standard error, if that is a terminal. The first signal cancels the job, and

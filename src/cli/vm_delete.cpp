@@ -8,13 +8,16 @@ namespace banger::cli {
 
 namespace {
 
+std::string objection(const VmInfo& vm, bool force) {
+    if (vm.is_protected)
+        return "VM " + vm.name + " is protected; `banger vm protect --off " + vm.name + "` ends that";
+    return vm.active() && !force ? "VM " + vm.name + " is " + vm.state + "; that takes --force" : "";
+}
+
 Verb delete_verb(const std::shared_ptr<bool>& force) {
     auto verb = vm_verb(
-        "delete", [](const VmInfo&) { return true; },
-        [force](const VmInfo& vm) {
-            return vm.active() && !*force ? "VM " + vm.name + " is " + vm.state + "; that takes --force"
-                                          : std::string();
-        });
+        "delete", [](const VmInfo& vm) { return !vm.is_protected; },
+        [force](const VmInfo& vm) { return objection(vm, *force); });
     verb.asks_first = true;
     return verb;
 }

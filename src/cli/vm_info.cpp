@@ -23,10 +23,15 @@ VmInfo vm_info(const bus::Variants& properties) {
     vm.vmm = property<std::string>(properties, "Vmm");
     vm.pid = property<uint32_t>(properties, "Pid");
     vm.exit_reason = property<std::string>(properties, "ExitReason");
+    vm.exit_detail = property<std::string>(properties, "ExitDetail");
     vm.nat = property<bool>(properties, "Nat");
     vm.ephemeral = property<bool>(properties, "Ephemeral");
+    vm.is_protected = property<bool>(properties, "Protected");
+    vm.autostart = property<bool>(properties, "Autostart");
+    vm.auto_stop_after_s = property<uint32_t>(properties, "AutoStopAfter");
     vm.created_at = property<uint64_t>(properties, "CreatedAt");
     vm.started_at = property<uint64_t>(properties, "StartedAt");
+    vm.last_active = property<uint64_t>(properties, "LastActive");
     return vm;
 }
 
@@ -43,10 +48,15 @@ Json vm_json(const VmInfo& vm) {
             {"vmm", vm.vmm},
             {"pid", vm.pid},
             {"exit_reason", vm.exit_reason},
+            {"exit_detail", vm.exit_detail},
             {"nat", vm.nat},
             {"ephemeral", vm.ephemeral},
+            {"protected", vm.is_protected},
+            {"autostart", vm.autostart},
+            {"auto_stop_after_s", vm.auto_stop_after_s},
             {"created_at", time_json(vm.created_at)},
-            {"started_at", time_json(vm.started_at)}};
+            {"started_at", time_json(vm.started_at)},
+            {"last_active_at", time_json(vm.last_active)}};
 }
 
 std::string vm_state(const VmInfo& vm) {
@@ -69,10 +79,12 @@ std::string vm_description(const VmInfo& vm, uint64_t now) {
         return time == 0 ? std::string("never")
                          : time_json(time).get<std::string>() + " (" + age(time, now) + ")";
     };
+    const auto yes = [](bool is) { return std::string(is ? "yes" : "no"); };
+    const auto auto_stop = span(0, uint64_t{vm.auto_stop_after_s} * 1'000'000);
     return describe({{"Name", vm.name},
                      {"Id", vm.id},
                      {"State", vm.state},
-                     {"Exit reason", vm.exit_reason},
+                     {"Exit reason", vm.exit_reason + (vm.exit_detail.empty() ? "" : ": " + vm.exit_detail)},
                      {"Address", vm.address},
                      {"Image", vm.image},
                      {"Kernel", vm.kernel},
@@ -81,10 +93,14 @@ std::string vm_description(const VmInfo& vm, uint64_t now) {
                      {"Disk", human_size(vm.disk_bytes)},
                      {"VMM", vm.vmm},
                      {"Process", vm.pid == 0 ? "" : std::to_string(vm.pid)},
-                     {"NAT", vm.nat ? "yes" : "no"},
-                     {"Ephemeral", vm.ephemeral ? "yes" : "no"},
+                     {"NAT", yes(vm.nat)},
+                     {"Ephemeral", yes(vm.ephemeral)},
+                     {"Protected", yes(vm.is_protected)},
+                     {"Autostart", yes(vm.autostart)},
+                     {"Auto stop", vm.auto_stop_after_s == 0 ? "never" : "after " + auto_stop},
                      {"Created", when(vm.created_at)},
-                     {"Started", when(vm.started_at)}});
+                     {"Started", when(vm.started_at)},
+                     {"Last active", when(vm.last_active)}});
 }
 
 } // namespace banger::cli

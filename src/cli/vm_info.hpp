@@ -24,10 +24,15 @@ struct VmInfo {
     std::string vmm;
     uint32_t pid = 0;
     std::string exit_reason;
+    std::string exit_detail; ///< for people
     bool nat = true;
     bool ephemeral = false;
-    uint64_t created_at = 0; ///< µs since the Unix epoch; 0: never
+    bool is_protected = false;
+    bool autostart = false;
+    uint32_t auto_stop_after_s = 0; ///< 0: never
+    uint64_t created_at = 0;        ///< µs since the Unix epoch; 0: never
     uint64_t started_at = 0;
+    uint64_t last_active = 0;
 
     /// Has a VMM, or is about to have or lose one. States that are not known count.
     bool active() const;

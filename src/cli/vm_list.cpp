@@ -15,8 +15,9 @@ namespace banger::cli {
 
 namespace {
 
-const std::vector<std::string> filter_keys{"name",    "id",  "state",       "image", "kernel",
-                                           "address", "vmm", "exit_reason", "nat",   "ephemeral"};
+const std::vector<std::string> filter_keys{"name",   "id",        "state",     "image",
+                                           "kernel", "address",   "vmm",       "exit_reason",
+                                           "nat",    "ephemeral", "protected", "autostart"};
 
 int list(const Invocation& invocation, const VmListOptions& options) {
     const Filters checked(options.filters, filter_keys); // before anybody is asked

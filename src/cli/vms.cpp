@@ -38,9 +38,9 @@ Verb vm_verb(std::string_view infinitive, bool (*meant)(const VmInfo& vm),
 }
 
 Error explain_vm(Manager& manager, const Error& error, const std::string& name) {
-    if (error.code() != ErrorCode::NotFound)
-        return error;
     std::vector<Candidate> known;
+    if (error.code() != ErrorCode::NotFound)
+        return explain(error, name, known);
     for (const auto& vm : all_vms(manager))
         known.push_back(candidate(vm));
     return explain(error, name, known);

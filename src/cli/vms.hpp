@@ -18,7 +18,7 @@ std::vector<VmInfo> all_vms(Manager& manager);
 Verb vm_verb(std::string_view infinitive, bool (*meant)(const VmInfo& vm),
              std::function<std::string(const VmInfo& vm)> objection = {});
 
-/// A VM that was named and is not there: says what was probably meant. Other errors as they are.
+/// Of a VM that was named: when it is not there, with what was probably meant; with its name in any case.
 Error explain_vm(Manager& manager, const Error& error, const std::string& name);
 
 } // namespace banger::cli

@@ -28,7 +28,13 @@ bus::Variants vm(const std::string& name, const std::string& state, uint64_t cre
             {"Vmm", sdbus::Variant{std::string("qemu")}},
             {"Pid", sdbus::Variant{uint32_t{state == "running" ? 4711U : 0U}}},
             {"ExitReason", sdbus::Variant{std::string(state == "stopped" ? "panic" : "")}},
+            {"ExitDetail",
+             sdbus::Variant{std::string(state == "stopped" ? "Kernel panic - not syncing: oops" : "")}},
             {"Nat", sdbus::Variant{true}},
+            {"Protected", sdbus::Variant{state == "stopped"}},
+            {"Autostart", sdbus::Variant{false}},
+            {"AutoStopAfter", sdbus::Variant{uint32_t{state == "running" ? 7200U : 0U}}},
+            {"LastActive", sdbus::Variant{state == "created" ? uint64_t{0} : created + 2 * second}},
             {"Ephemeral", sdbus::Variant{false}},
             {"CreatedAt", sdbus::Variant{created}},
             {"StartedAt", sdbus::Variant{state == "created" ? uint64_t{0} : created + second}},
@@ -116,6 +122,8 @@ TEST_CASE("which VMs a list shows") {
 TEST_CASE("all about a VM") {
     const auto text = vm_description(some_vms()[0], now);
     CHECK(text == golden("vm.txt", text));
+    const auto ended = vm_description(some_vms()[1], now);
+    CHECK(ended == golden("vm_ended.txt", ended));
 }
 
 TEST_CASE("properties that are missing or of another type are empty") {

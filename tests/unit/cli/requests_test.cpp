@@ -88,6 +88,18 @@ TEST_CASE("NAT is the daemon's choice unless told") {
     CHECK_FALSE(run_request({"--no-nat"}).at("nat").get<bool>());
 }
 
+TEST_CASE("what happens to a VM later") {
+    const auto request = run_request({"--autostart", "--auto-stop-after", "90m", "--protect"});
+    CHECK(request.at("autostart").get<bool>());
+    CHECK(request.at("auto-stop-after-s").get<uint32_t>() == 5400);
+    CHECK(request.at("protected").get<bool>());
+    CHECK(run_request({"--auto-stop-after", "never"}).at("auto-stop-after-s").get<uint32_t>() == 0);
+    CHECK(run_request({"--auto-stop-after", "1ms"}).at("auto-stop-after-s").get<uint32_t>() == 1);
+    CHECK_FALSE(run_request({"--no-protect"}).at("protected").get<bool>());
+    CHECK(code_of([] { run_request({"--auto-stop-after", "soon"}); }) == ErrorCode::InvalidArgument);
+    CHECK(code_of([] { run_request({"--autostart", "--no-autostart"}); }) == ErrorCode::InvalidArgument);
+}
+
 TEST_CASE("a detached VM outlives the caller") {
     CHECK(run_request({"-d"}).count("tied") == 0);
     CHECK(run_request({"-d", "--rm"}).at("ephemeral").get<bool>());

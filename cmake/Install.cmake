@@ -8,6 +8,7 @@
 #   share/polkit-1/actions/             what the helper asks polkit for
 #   lib/systemd/{user,system}/          units
 #   share/man/                          man pages
+#   share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}/   completion
 
 install(TARGETS banger RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(companion banger-agent banger-jail banger-qemu)
@@ -48,3 +49,8 @@ foreach(section 1 5 7 8)
     install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
   endif()
 endforeach()
+
+set(completion ${PROJECT_SOURCE_DIR}/src/cli/completion)
+install(FILES ${completion}/banger.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME banger)
+install(FILES ${completion}/banger.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _banger)
+install(FILES ${completion}/banger.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

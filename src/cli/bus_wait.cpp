@@ -31,10 +31,12 @@ int timeout_ms(uint64_t deadline_us) {
 
 } // namespace
 
-int wait_for_bus(sdbus::IConnection& connection, const SignalScope& signals, int at_most_ms) {
+int wait_for_bus(sdbus::IConnection& connection, const SignalScope& signals, int at_most_ms, int also) {
     const auto data = bus::poll_data(connection);
-    std::array<pollfd, 3> fds{
-        {{data.fd, data.events, 0}, {signals.fd(), POLLIN, 0}, {data.event_fd, POLLIN, 0}}};
+    std::array<pollfd, 4> fds{{{data.fd, data.events, 0},
+                               {signals.fd(), POLLIN, 0},
+                               {data.event_fd, POLLIN, 0},
+                               {also, POLLIN, 0}}};
     auto wait = timeout_ms(data.timeout_us);
     if (at_most_ms >= 0 && (wait < 0 || wait > at_most_ms))
         wait = at_most_ms;
@@ -55,26 +57,34 @@ void handle_bus_until(sdbus::IConnection& connection, const SignalScope& signals
     }
 }
 
-bus::Variants call_late(Manager& manager, const SignalScope& signals, const std::string& member,
-                        const std::string& name, const bus::Variants& options) {
-    return manager.call([&](ManagerProxy& proxy) {
-        std::optional<std::variant<bus::Variants, Error>> outcome;
+LateCall::LateCall(Manager& manager, const std::string& member, const std::string& name,
+                   const bus::Variants& options) {
+    manager.call([&](ManagerProxy& proxy) {
         proxy.raw()
-            .callMethodAsync(member)
+            .callMethodAsync(member.c_str())
             .onInterface(manager_interface)
             .withTimeout(UINT64_MAX) // none, sd_bus_call_async(3)
             .withArguments(name, options)
-            .uponReplyInvoke([&outcome](bus::ReplyError error, const bus::Variants& answer) {
+            .uponReplyInvoke([outcome = outcome_](bus::ReplyError error, const bus::Variants& answer) {
                 if (error)
-                    outcome = bus::from_bus(*error);
+                    *outcome = bus::from_bus(*error);
                 else
-                    outcome = answer;
+                    *outcome = answer;
             });
-        handle_bus_until(manager.connection(), signals, [&] { return outcome.has_value(); });
-        if (const auto* error = std::get_if<Error>(&*outcome))
-            throw *error;
-        return std::get<bus::Variants>(std::move(*outcome));
     });
+}
+
+bus::Variants LateCall::result() const {
+    if (const auto* error = std::get_if<Error>(&**outcome_))
+        throw *error;
+    return std::get<bus::Variants>(**outcome_);
+}
+
+bus::Variants call_late(Manager& manager, const SignalScope& signals, const std::string& member,
+                        const std::string& name, const bus::Variants& options) {
+    LateCall call(manager, member, name, options);
+    handle_bus_until(manager.connection(), signals, [&] { return call.answered(); });
+    return manager.call([&](ManagerProxy&) { return call.result(); });
 }
 
 } // namespace banger::cli

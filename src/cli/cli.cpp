@@ -3,6 +3,7 @@
 #include "bus/errors.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/completion.hpp"
 #include "cli/help.hpp"
 #include "cli/job.hpp"
 #include "cli/report.hpp"
@@ -79,6 +80,8 @@ int run_command(const Command& command, Words words, Invocation& invocation) {
 }
 
 int dispatch(Words words, Invocation& invocation, int& failure_status) {
+    if (!words.empty() && words[0] == "__complete")
+        return complete({words.begin() + 1, words.end()});
     const auto* command = find_command(words);
     if (!command)
         return 0;

@@ -46,6 +46,8 @@ Action vm_pause(CLI::App& app, Invocation& invocation);
 Action vm_resume(CLI::App& app, Invocation& invocation);
 Action vm_kill(CLI::App& app, Invocation& invocation);
 Action vm_delete(CLI::App& app, Invocation& invocation);
+Action vm_prune(CLI::App& app, Invocation& invocation);
+Action vm_logs(CLI::App& app, Invocation& invocation);
 Action vm_list(CLI::App& app, Invocation& invocation);
 Action vm_show(CLI::App& app, Invocation& invocation);
 Action vm_set(CLI::App& app, Invocation& invocation);
@@ -66,6 +68,7 @@ Action system_status(CLI::App& app, Invocation& invocation);
 Action system_restart(CLI::App& app, Invocation& invocation);
 Action system_uninstall(CLI::App& app, Invocation& invocation);
 Action doctor(CLI::App& app, Invocation& invocation);
+Action completion(CLI::App& app, Invocation& invocation);
 Action version(CLI::App& app, Invocation& invocation);
 
 /// All commands, in the order of the help.

@@ -13,8 +13,10 @@ const std::vector<Command>& commands() {
         {"vm", "resume", "Let paused VMs go on", vm_resume},
         {"vm", "kill", "Stop VMs without asking the guest", vm_kill},
         {"vm", "delete", "Remove VMs and their disks", vm_delete},
+        {"vm", "prune", "Delete all VMs that are stopped or have failed", vm_prune},
         {"vm", "list", "List VMs", vm_list},
         {"vm", "show", "Show all about a VM", vm_show},
+        {"vm", "logs", "Show what a guest has written on its console", vm_logs},
         {"vm", "set", "Change what VMs are made of", vm_set},
         {"vm", "rename", "Give a VM another name", vm_rename},
         {"vm", "protect", "Keep VMs from being deleted", vm_protect},
@@ -34,6 +36,7 @@ const std::vector<Command>& commands() {
         {"system", "uninstall", "Remove what install made (root)", system_uninstall},
         {"", "ps", "List running VMs", vm_list},
         {"", "doctor", "Is this host fit, and the installation as promised", doctor},
+        {"", "completion", "Print what a shell needs to complete words", completion},
         {"", "version", "Show the versions of banger's parts", version},
     };
     return table;

@@ -103,3 +103,43 @@ def test_wait(cli):
     cli("vm", "delete", "--force", "web")
     assert gone.wait(LIMIT) == 3
     gone.stderr.close()
+
+
+def test_prune(cli):
+    for name in ("stopped", "gold", "running"):
+        cli.create(name, "--start")
+    cli("vm", "stop", "stopped", "gold")
+    cli("vm", "protect", "gold")
+    assert cli("vm", "prune", "--dry-run").stdout.startswith("Would delete stopped\nWould free ")
+    error = cli("vm", "prune", status=2).stderr
+    assert "This will delete 1 stopped or failed VM: stopped." in error and "--yes" in error
+    assert set(cli.vms()) == {"stopped", "gold", "running"}
+    assert json.loads(cli("vm", "prune", "--yes", "-o", "json").stdout)["names"] == ["stopped"]
+    assert set(cli.vms()) == {"gold", "running"}
+    assert cli("vm", "prune").stdout == "Freed 0 B\n"
+    cli("vm", "protect", "--off", "gold")
+
+
+def console(cli, name):
+    return cli.instance.home / ".local/share/banger/vms" / cli.vms()[name]["id"] / "console.log"
+
+
+def test_logs(cli):
+    cli.create("web")
+    assert "web" in cli("vm", "logs", "web", status=3).stderr
+    cli("vm", "start", "web")
+    with open(console(cli, "web"), "a", encoding="utf-8") as log:
+        log.write("one\r\ntwo\r\nthree\r\n")
+        log.flush()
+        assert cli("vm", "logs", "web").stdout.endswith("one\ntwo\nthree\n")
+        assert cli("vm", "logs", "-n", "2", "web").stdout == "two\nthree\n"
+        assert cli("vm", "logs", "-n", "0", "web").stdout == ""
+        following = cli.popen("vm", "logs", "-n", "1", "-f", "web", stdout=-1)
+        assert following.stdout.readline() == b"three\n"
+        log.write("four\r\n")
+        log.flush()
+        assert following.stdout.readline() == b"four\n"
+    cli("vm", "stop", "web")
+    assert following.wait(LIMIT) == 0
+    following.stdout.close()
+    assert "did you mean `web`" in cli("vm", "logs", "wbe", status=3).stderr

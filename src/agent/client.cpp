@@ -49,23 +49,35 @@ void greet_hybrid(int fd, uint32_t port, Deadline deadline) {
     const auto greeting = "CONNECT " + std::to_string(port) + "\n";
     if (::send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(greeting.size()))
         throw not_listening("the VMM closed the connection");
-    std::string line;
-    for (char c = 0; c != '\n';) {
+    GreetingLine line;
+    while (!line.read(fd))
         if (!wait_readable(fd, poll_timeout(deadline)))
-            throw Error(ErrorCode::Timeout, "the guest's agent did not accept the connection in time");
+            throw not_accepted();
+}
+
+bool GreetingLine::read(int fd) {
+    for (char c = 0; c != '\n';) {
         // Byte by byte: what follows the line is not ours to read.
         const auto n = ::recv(fd, &c, 1, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN)
+            return false;
         if (n <= 0)
             throw not_listening("the connection was refused");
-        line += c;
-        if (line.size() > greeting_limit)
+        line_ += c;
+        if (line_.size() > greeting_limit)
             throw not_listening("the VMM answered something else");
     }
-    line.pop_back();
-    if (!is_greeting(line))
+    line_.pop_back();
+    if (!is_greeting(line_))
         throw not_listening("the VMM answered something else");
+    return true;
+}
+
+Error not_accepted() {
+    return {ErrorCode::Timeout, "the guest's agent did not accept the connection in time",
+            "the guest may hang: its console tells; `banger vm kill` ends it"};
 }
 
 namespace {

@@ -22,6 +22,18 @@ OwnedFd connect_hybrid(const std::string& uds_path, uint32_t port, Deadline dead
 /// The same two lines on a socket that is connected already.
 void greet_hybrid(int fd, uint32_t port, Deadline deadline);
 
+/// The second of them alone, where the first one has been sent, for event loops.
+class GreetingLine {
+public:
+    /// Reads what is there of it. True when it has come whole; throws Unavailable when something else came.
+    bool read(int fd);
+
+private:
+    std::string line_;
+};
+/// The Timeout of a line that does not come.
+Error not_accepted();
+
 /// What an exec session is connected to on the host.
 struct ExecStreams {
     int in = 0;  ///< -1: nothing to read
@@ -32,6 +44,8 @@ struct ExecStreams {
     /// SIGINT, SIGTERM, SIGHUP, SIGQUIT of this process go to the command. They are blocked in the calling
     /// thread meanwhile; other threads must have them blocked, too.
     bool forward_signals = false;
+    /// The line `OK <number>` is still to come: the request does not wait for it.
+    bool greeting_to_come = false;
     size_t output_limit =
         0; ///< more bytes on out and err together are an Error{FailedPrecondition}; 0: no limit
 };

@@ -23,6 +23,8 @@ constexpr size_t most_unsent = 256 * 1024;
 constexpr size_t most_unwritten = 256 * 1024;
 /// The agent ends a command that is out of time; this much later the guest counts as hanging.
 constexpr std::chrono::seconds grace{5};
+/// For the guest to take the connection.
+constexpr std::chrono::seconds greeting_limit{10};
 /// So many signals in a row that end commands, without a sign of the guest: whoever sent them wants out.
 constexpr int patience_in_signals = 3;
 
@@ -39,6 +41,10 @@ public:
         , raw_(streams.terminal && request.tty ? streams.in : -1) {
         if (request.timeout_ms > 0)
             deadline_ = Clock::now() + std::chrono::milliseconds(request.timeout_ms) + grace;
+        if (streams.greeting_to_come) {
+            greeting_.emplace();
+            greeting_deadline_ = Clock::now() + greeting_limit;
+        }
     }
 
     int run(const ExecRequest& request, std::string_view op_id) {
@@ -65,11 +71,9 @@ private:
                                    {signals_.fd(), POLLIN, 0}}};
         // Frames that were read but not taken for want of room do not show on the descriptor.
         const bool waiting = take && held_back_;
-        if (::poll(fds.data(), fds.size(), waiting ? 0 : poll_timeout(deadline_)) < 0 && errno != EINTR)
+        if (::poll(fds.data(), fds.size(), waiting ? 0 : poll_timeout(next_deadline())) < 0 && errno != EINTR)
             throw_errno("poll");
-        if (deadline_ && Clock::now() >= *deadline_)
-            throw Error(ErrorCode::Timeout, "the command's time is up, and the guest does not end it",
-                        "the guest hangs: `banger vm kill` ends it");
+        obey_clock();
         // Signals first: a terminal's new size reaches the guest before what is typed after it.
         if (fds[4].revents != 0)
             pass_signal();
@@ -83,6 +87,27 @@ private:
         // Once the agent has told the end, it need not be there any more.
         if (!exit_ && !stream_.flush_now())
             take_last_words();
+    }
+
+    const Deadline& next_deadline() const {
+        const bool greeting_first = greeting_ && (!deadline_ || *greeting_deadline_ < *deadline_);
+        return greeting_first ? greeting_deadline_ : deadline_;
+    }
+
+    void obey_clock() const {
+        const auto now = Clock::now();
+        if (greeting_ && now >= *greeting_deadline_)
+            throw not_accepted();
+        if (deadline_ && now >= *deadline_)
+            throw Error(ErrorCode::Timeout, "the command's time is up, and the guest does not end it",
+                        "the guest hangs: `banger vm kill` ends it");
+    }
+
+    /// Whether the agent's frames are next on the stream.
+    bool greeted() {
+        if (greeting_ && greeting_->read(fd_))
+            greeting_.reset();
+        return !greeting_;
     }
 
     void read_input() {
@@ -118,6 +143,8 @@ private:
     }
 
     void take_frames() {
+        if (!greeted())
+            return;
         while (auto frame = exit_ || unwritten() >= most_unwritten ? std::nullopt : stream_.receive_now())
             take(*frame);
         held_back_ = !exit_ && unwritten() >= most_unwritten;
@@ -128,6 +155,9 @@ private:
 
     /// The agent is gone for writing; its answer may have come before that.
     void take_last_words() {
+        if (!greeted())
+            throw Error(ErrorCode::Unavailable, "the guest's agent did not take the connection",
+                        "the guest may have ended; look at its log");
         while (auto frame = exit_ ? std::nullopt : stream_.receive_now())
             take(*frame);
         if (!exit_)
@@ -174,6 +204,8 @@ private:
     bool held_back_ = false;
     int unanswered_signals_ = 0;
     Deadline deadline_;
+    std::optional<GreetingLine> greeting_; ///< while it is still to come
+    Deadline greeting_deadline_;
     std::optional<ExitStatus> exit_;
 };
 

@@ -93,6 +93,7 @@ int exec_in_guest(int fd, agent::ExecRequest request, Terminals terminals, const
     agent::ExecStreams streams;
     streams.terminal = terminals.in;
     streams.forward_signals = true;
+    streams.greeting_to_come = true;
     return agent::exec(fd, request, streams, op_id);
 }
 

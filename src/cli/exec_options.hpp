@@ -38,7 +38,8 @@ struct ExecOptions {
                                const std::string& usage) const;
 };
 
-/// Runs it on `fd`, connected to the guest's agent, with this process's streams and signals; its exit status.
+/// Runs it on `fd`, opened early to the guest's agent, with this process's streams and signals; its exit
+/// status.
 int exec_in_guest(int fd, agent::ExecRequest request, Terminals terminals, const std::string& op_id);
 
 } // namespace banger::cli

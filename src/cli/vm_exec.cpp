@@ -17,7 +17,7 @@ Action vm_exec(CLI::App& app, Invocation& invocation) {
         const auto request =
             options->request(invocation.command, terminals, "banger vm exec " + *name + " -- COMMAND …");
         Manager manager(invocation.op);
-        const auto session = open_session(manager, *name);
+        const auto session = open_session_early(manager, *name);
         return exec_in_guest(session.get(), request, terminals, invocation.op.str());
     };
 }

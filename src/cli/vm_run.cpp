@@ -90,7 +90,7 @@ int run_attached(const Invocation& invocation, const RunOptions& options,
     return with_vm(manager, vm, options.remove, [&] {
         if (workspace)
             send_workspace(manager, vm, *workspace, *signals);
-        const auto session = open_session(manager, vm.id);
+        const auto session = open_session_early(manager, vm.id);
         signals.reset(); // from here on they are the command's
         return exec_in_guest(session.get(), request, terminals, manager.op());
     });

@@ -134,8 +134,8 @@ Manager::Path Manager::DeleteVm(const std::string& name, const bus::Variants& va
 void Manager::OpenSession(sdbus::Result<sdbus::UnixFd>&& result, std::string name, bus::Variants values) {
     handle_late(getObject(), std::move(values), std::move(result),
                 [&](bus::Options& options, const Request&, const LateSession& late) {
-                    options.finish();
-                    vms_.open_session(vms_.find(name), late);
+                    const bool early = parse_open_session(options);
+                    vms_.open_session(vms_.find(name), early, late);
                 });
 }
 

@@ -173,6 +173,12 @@ bool parse_prune(bus::Options& options) {
     return dry_run;
 }
 
+bool parse_open_session(bus::Options& options) {
+    const bool early = options.take_or<bool>("early", false);
+    options.finish();
+    return early;
+}
+
 bool parse_delete(bus::Options& options) {
     const bool force = options.take_or<bool>("force", false);
     options.finish();

@@ -69,6 +69,7 @@ struct SetRequest {
 CreateRequest parse_create(bus::Options& options, uint64_t host_mib);
 std::chrono::milliseconds parse_start(bus::Options& options); ///< the ready timeout
 StopRequest parse_stop(bus::Options& options);
+bool parse_open_session(bus::Options& options); ///< early
 RestartRequest parse_restart(bus::Options& options);
 SignalName parse_kill(bus::Options& options);
 bool parse_delete(bus::Options& options); ///< force

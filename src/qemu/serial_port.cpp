@@ -44,7 +44,7 @@ void SerialPort::open(OwnedFd client, uint32_t port, std::string greeting) {
 
 void SerialPort::attach_client(OwnedFd client) {
     client_ = std::move(client);
-    client_ended_ = client_hung_up_ = guest_ended_ = told_client_ = false;
+    client_ended_ = client_hung_up_ = guest_ended_ = told_client_ = sent_ahead_ = false;
     client_watch_ = IoWatch(client_.get(), [this](GIOCondition conditions) { on_client(conditions); });
 }
 
@@ -115,7 +115,8 @@ void SerialPort::take_while_idle(const link::Frame& frame) {
 
 void SerialPort::take_while_opening(const link::Frame& frame) {
     if (frame.type == link::FrameType::Refuse) {
-        become_free(State::Idle);
+        // What was sent ahead has no stream to belong to: only a Reset makes the guest forget it.
+        sent_ahead_ ? abort() : become_free(State::Idle);
     } else if (frame.type == link::FrameType::Accept) {
         patience_timer_.cancel();
         state_ = State::Open;
@@ -173,7 +174,9 @@ void SerialPort::become_free(State state) {
 void SerialPort::on_client(GIOCondition conditions) {
     if (has(conditions, G_IO_ERR))
         return abort();
-    if (has(conditions, G_IO_IN))
+    // One that has left before the guest answered has nothing to say to it any more.
+    const bool left = state_ == State::Opening && has(conditions, G_IO_HUP);
+    if (has(conditions, G_IO_IN) && !left)
         read_client();
     else if (has(conditions, G_IO_HUP))
         client_hung_up();
@@ -207,6 +210,7 @@ void SerialPort::read_client() {
         return;
     if (n < 0)
         return abort();
+    sent_ahead_ = sent_ahead_ || state_ == State::Opening;
     if (n > 0) {
         to_guest_.push(link::encode(link::FrameType::Data, {buffer.data(), static_cast<size_t>(n)}));
     } else {
@@ -257,7 +261,9 @@ void SerialPort::update_wants() {
     port_watch_.want(to_client_.size() < high_water, !to_guest_.empty());
     if (!client_)
         return;
-    const bool read = state_ == State::Open && !client_ended_ && to_guest_.size() < high_water;
+    // While it is asked, too: what a client sends ahead of the guest's answer follows the Open at once.
+    const bool standing = state_ == State::Open || state_ == State::Opening;
+    const bool read = standing && !client_ended_ && to_guest_.size() < high_water;
     const bool write = !to_client_.empty();
     if (!read && !write && client_hung_up_)
         client_watch_.ignore(); // or its hang-up would be told for ever

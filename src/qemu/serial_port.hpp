@@ -48,7 +48,8 @@ public:
 
     State state() const { return state_; }
     /// Takes an Idle port: asks the guest for `port`. When it accepts, the client is told `greeting` and the
-    /// stream stands; when it refuses, the client is closed. `client` is non-blocking.
+    /// stream stands; when it refuses, the client is closed. What the client sends does not wait for the
+    /// answer. `client` is non-blocking.
     void open(OwnedFd client, uint32_t port, std::string greeting);
 
 private:
@@ -89,6 +90,7 @@ private:
     bool client_hung_up_ = false; ///< nobody reads at its end any more
     bool guest_ended_ = false;
     bool told_client_ = false; ///< that the guest has ended
+    bool sent_ahead_ = false;  ///< something followed the Open before the guest's answer
     Timer patience_timer_;
     IoWatch port_watch_;
     IoWatch client_watch_;

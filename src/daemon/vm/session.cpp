@@ -19,6 +19,12 @@ namespace {
 constexpr std::chrono::milliseconds limit{10'000};
 constexpr size_t longest_line = 32; // "OK 4294967295\n"
 
+/// As the client gets it.
+OwnedFd blocking(OwnedFd socket) {
+    ::fcntl(socket.get(), F_SETFL, 0);
+    return socket;
+}
+
 /// A greeting under way; keeps itself alive until it has answered.
 class Greeting : public std::enable_shared_from_this<Greeting> {
 public:
@@ -62,8 +68,7 @@ private:
         return false;
     }
     bool accept() {
-        ::fcntl(socket_.get(), F_SETFL, 0); // blocking again, for the client
-        end(std::move(socket_));
+        end(blocking(std::move(socket_)));
         return false;
     }
 
@@ -99,7 +104,7 @@ OwnedFd connect_now(const std::string& vsock_socket) {
 
 } // namespace
 
-void open_session(const std::string& vsock_socket, SessionAnswer answer) {
+void open_session(const std::string& vsock_socket, bool early, SessionAnswer answer) {
     OwnedFd socket;
     try {
         socket = connect_now(vsock_socket);
@@ -107,6 +112,8 @@ void open_session(const std::string& vsock_socket, SessionAnswer answer) {
         answer(error);
         return;
     }
+    if (early)
+        return answer(blocking(std::move(socket)));
     std::make_shared<Greeting>(std::move(socket), std::move(answer))->begin();
 }
 

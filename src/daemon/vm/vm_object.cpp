@@ -131,8 +131,8 @@ sdbus::ObjectPath VmObject::Delete(const bus::Variants& options) {
 void VmObject::OpenSession(sdbus::Result<sdbus::UnixFd>&& result, bus::Variants options) {
     handle_late(getObject(), std::move(options), std::move(result),
                 [&](bus::Options& asked, const Request&, auto& late) {
-                    asked.finish();
-                    vms_.open_session(entry_.shared_from_this(), late);
+                    const bool early = parse_open_session(asked);
+                    vms_.open_session(entry_.shared_from_this(), early, late);
                 });
 }
 

@@ -140,12 +140,12 @@ Crew::Task Vms::task_of(const Job& job) const {
     return {job.spec().op_id, job.spec().interactive, job.stop_token()};
 }
 
-void Vms::open_session(const EntryPtr& entry, const LateSession& late) {
+void Vms::open_session(const EntryPtr& entry, bool early, const LateSession& late) {
     if (entry->recovering && entry->busy()) {
-        entry->recovered.push_back([this, entry, late, op_id = current_op_id()] {
+        entry->recovered.push_back([this, entry, early, late, op_id = current_op_id()] {
             const OpScope scope(op_id);
             try {
-                open_session(entry, late);
+                open_session(entry, early, late);
             } catch (...) {
                 bus::fail(*late, bus::current_error());
             }
@@ -161,7 +161,7 @@ void Vms::open_session(const EntryPtr& entry, const LateSession& late) {
                         std::string(vm_state_name(entry->status.state)) + ")",
                     "start it: banger vm start " + entry->config.name.str());
     entry->status.last_active = now_microseconds();
-    daemon::open_session(entry->status.vsock_socket, [late](std::variant<OwnedFd, Error> answer) {
+    daemon::open_session(entry->status.vsock_socket, early, [late](std::variant<OwnedFd, Error> answer) {
         if (const auto* error = std::get_if<Error>(&answer))
             return bus::fail(*late, *error);
         announce([&] { late->returnResults(sdbus::UnixFd(std::get<OwnedFd>(answer).get())); });

@@ -63,7 +63,7 @@ public:
     JobPtr pause(const EntryPtr& entry, const Request& request);
     JobPtr resume(const EntryPtr& entry, const Request& request);
     JobPtr remove(const EntryPtr& entry, bool force, const Request& request);
-    void open_session(const EntryPtr& entry, const LateSession& late);
+    void open_session(const EntryPtr& entry, bool early, const LateSession& late);
     /// As org.banger.Vm1.Stats has it.
     static bus::Variants stats(const VmEntry& entry);
     /// A read-only descriptor of its console's log, or of that of the run before. Throws NotFound.

@@ -48,6 +48,35 @@ bool is_gone(int pid) {
 
 } // namespace
 
+TEST_CASE("a request does not wait for the VMM's line, where that is still to come") {
+    auto [host, vmm] = make_socketpair();
+    ExecStreams streams{.in = -1, .out = -1, .err = -1};
+    streams.greeting_to_come = true;
+    auto status = std::async(std::launch::async, [&] { return exec(host.get(), {{"true"}}, streams); });
+    FrameStream guest(vmm.get(), Clock::now() + std::chrono::seconds(30));
+    REQUIRE(guest.receive()->type == FrameType::Request);
+    write_all(vmm.get(), "OK 1073741", "line");
+    write_all(vmm.get(), "824\n", "line");
+    guest.send(FrameType::Exit, encode_exit({3, 0, false}));
+    CHECK(status.get() == 3);
+}
+
+TEST_CASE("another line than the VMM's, or none, ends an exec") {
+    ExecStreams streams{.in = -1, .out = -1, .err = -1};
+    streams.greeting_to_come = true;
+    for (const auto* line : {"", "NO\n", "OK\n", "OK 1 2\n"}) {
+        auto [host, vmm] = make_socketpair();
+        write_all(vmm.get(), line, "line");
+        ::shutdown(vmm.get(), SHUT_WR);
+        try {
+            exec(host.get(), {{"true"}}, streams);
+            FAIL("it went through");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::Unavailable);
+        }
+    }
+}
+
 TEST_CASE("statuses are those of a shell") {
     CHECK(shell("exit 0").status == 0);
     CHECK(shell("exit 77").status == 77);

@@ -147,6 +147,19 @@ TEST_CASE("foreign ports are refused, foreign bytes end the port") {
     CHECK(received(rig.host.get()) == "<end>");
 }
 
+TEST_CASE("what follows a refused Open is answered with Reset, and the port goes on") {
+    Rig rig;
+    rig.bring_up();
+    rig.say(link::encode_open(22) + link::encode_data("ahead"));
+    CHECK(rig.hear_type() == FrameType::Refuse);
+    CHECK(rig.hear_type() == FrameType::Reset);
+    rig.say(link::encode(FrameType::Reset) + link::encode(FrameType::ResetDone) +
+            link::encode_open(agent_port) + link::encode_data("at once"));
+    CHECK(rig.hear_type() == FrameType::ResetDone);
+    CHECK(rig.hear_type() == FrameType::Accept);
+    CHECK(received(rig.sessions.back().get()) == "at once");
+}
+
 TEST_CASE("the guest's own port says its message once") {
     Rig rig("ready!");
     rig.bring_up();

@@ -133,6 +133,36 @@ TEST_CASE_FIXTURE(Fixture, "a refusal closes the client") {
     CHECK(port.state() == State::Idle);
 }
 
+TEST_CASE_FIXTURE(Fixture, "what a client sends ahead follows the Open") {
+    come_up();
+    write_all(client(), "question", "client");
+    open();
+    CHECK(next().payload == "question");
+    CHECK(port.state() == State::Opening);
+    accept();
+    say(FrameType::Data, "answer");
+    std::string text;
+    CHECK(test::turn_until([&] { return test::drain(client(), text) && text == "answer"; }));
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a refusal of what was sent ahead is followed by a reset, and leaves a usable port") {
+    come_up();
+    write_all(client(), "question", "client");
+    open();
+    CHECK(next().payload == "question");
+    say(FrameType::Refuse);
+    say(FrameType::Reset); // the guest's, as the question was out of place
+    CHECK(client_closed());
+    CHECK(next().type == FrameType::Reset);
+    CHECK(next().type == FrameType::ResetDone);
+    CHECK(reaches(State::Idle));
+    say(FrameType::ResetDone); // the answer to ours
+    stream = make_socketpair();
+    open();
+    accept();
+}
+
 TEST_CASE_FIXTURE(Fixture, "a guest that does not answer loses the client, and is told") {
     come_up();
     open();
@@ -148,6 +178,17 @@ TEST_CASE_FIXTURE(Fixture, "a guest that does not answer loses the client, and i
 TEST_CASE_FIXTURE(Fixture, "a client that leaves while the guest is asked") {
     come_up();
     open();
+    stream.second.reset();
+    CHECK(next().type == FrameType::Reset);
+    say(FrameType::ResetDone);
+    CHECK(reaches(State::Idle));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a client that sends ahead and leaves while the guest is asked") {
+    come_up();
+    write_all(client(), "question", "client");
+    open();
+    CHECK(next().payload == "question");
     stream.second.reset();
     CHECK(next().type == FrameType::Reset);
     say(FrameType::ResetDone);

@@ -52,6 +52,8 @@ void ExecOptions::declare(CLI::App& app) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_option("-w,--workdir", workdir, "The folder in the guest where the command begins")
         ->type_name("FOLDER");
+    app.add_option("-u,--user", user, "The user in the guest that the command runs as (root)")
+        ->type_name("USER");
     app.add_option("--timeout", timeout, "End the command after this time; its status is then 124")
         ->type_name("DURATION");
     app.add_flag("-t,--tty", tty, "Give the command a terminal, even if there is none here");
@@ -60,7 +62,7 @@ void ExecOptions::declare(CLI::App& app) {
 }
 
 bool ExecOptions::given() const {
-    return !env.empty() || !workdir.empty() || !timeout.empty() || tty || no_tty || interactive;
+    return !env.empty() || !workdir.empty() || !user.empty() || !timeout.empty() || tty || no_tty || interactive;
 }
 
 agent::ExecRequest ExecOptions::request(const std::optional<std::vector<std::string>>& command,
@@ -76,6 +78,7 @@ agent::ExecRequest ExecOptions::request(const std::optional<std::vector<std::str
     request.argv = command ? *command : login_shell;
     request.env = variables(env);
     request.cwd = workdir;
+    request.user = user;
     request.tty = !no_tty && (tty || terminals.both());
     if (request.tty)
         request.term = own_variable("TERM");

@@ -23,6 +23,7 @@ struct Terminals {
 struct ExecOptions {
     std::vector<std::string> env;
     std::string workdir;
+    std::string user;
     std::string timeout;
     bool tty = false;
     bool no_tty = false;

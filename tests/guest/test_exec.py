@@ -43,6 +43,14 @@ def test_environment_and_folder(guests, box):
     assert run(guests, box, "true", options=["-w", "/no/such/folder"]).returncode != 0
 
 
+def test_another_user(guests, box):
+    result = run(guests, box, "sh", "-c", "id -un; echo $HOME", options=["-u", "games"])
+    assert result.stdout == "games\n/usr/games\n"
+    assert run(guests, box, "id", "-u", options=["--user", "65534"]).stdout == "65534\n"
+    result = run(guests, box, "true", options=["--user", "nobody-at-all"])
+    assert result.returncode == 125 and "nobody-at-all" in result.stderr
+
+
 def test_input_ends(guests, box):
     assert run(guests, box, "wc", "-c", input="x" * 1000).stdout == "1000\n"
     assert run(guests, box, "cat", input="").stdout == ""
@@ -148,6 +156,16 @@ def test_ctrl_c_interrupts_the_command_in_the_guest(guests, box):
         terminal.send("\x03")
         terminal.expect("interrupted")
         assert terminal.end() == 9
+
+
+def test_ctrl_z_stops_a_job_of_the_guests_shell(guests, box):
+    with Terminal(guests, "vm", "exec", box) as terminal:
+        terminal.send("sh -c 'echo be''gun; exec sleep 1000'\n")
+        terminal.expect("begun")
+        terminal.send("\x1a")
+        terminal.expect("Stopped")
+        terminal.send("kill %1; wait; exit 4\n")
+        assert terminal.end() == 4
 
 
 def test_without_a_terminal_there_is_none_in_the_guest(guests, box):

@@ -47,6 +47,7 @@ Action vm_resume(CLI::App& app, Invocation& invocation);
 Action vm_kill(CLI::App& app, Invocation& invocation);
 Action vm_delete(CLI::App& app, Invocation& invocation);
 Action vm_prune(CLI::App& app, Invocation& invocation);
+Action vm_stats(CLI::App& app, Invocation& invocation);
 Action vm_logs(CLI::App& app, Invocation& invocation);
 Action vm_list(CLI::App& app, Invocation& invocation);
 Action vm_show(CLI::App& app, Invocation& invocation);

@@ -16,6 +16,7 @@ const std::vector<Command>& commands() {
         {"vm", "prune", "Delete all VMs that are stopped or have failed", vm_prune},
         {"vm", "list", "List VMs", vm_list},
         {"vm", "show", "Show all about a VM", vm_show},
+        {"vm", "stats", "Show what VMs use", vm_stats},
         {"vm", "logs", "Show what a guest has written on its console", vm_logs},
         {"vm", "set", "Change what VMs are made of", vm_set},
         {"vm", "rename", "Give a VM another name", vm_rename},

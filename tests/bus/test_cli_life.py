@@ -143,3 +143,17 @@ def test_logs(cli):
     assert following.wait(LIMIT) == 0
     following.stdout.close()
     assert "did you mean `web`" in cli("vm", "logs", "wbe", status=3).stderr
+
+
+def test_stats(cli):
+    cli.create("web", "--start")
+    cli.create("db")
+    assert [one["name"] for one in json.loads(cli("vm", "stats", "-o", "json").stdout)] == ["web"]
+    web, db = json.loads(cli("vm", "stats", "web", "db", "-o", "json").stdout)
+    assert web["state"] == "running" and web["memory_limit_bytes"] == 512 << 20 and web["processes"] >= 1
+    assert web["memory_bytes"] > 0 and web["uptime_usec"] > 0 and web["disk_bytes"] == 4 << 30
+    assert db["state"] == "created" and db["memory_bytes"] is None and db["disk_bytes"] == 4 << 30
+    header, row, other = cli("vm", "stats", "web", "db").stdout.splitlines()
+    assert header.startswith("NAME  STATE    CPU") and " / 512 MiB " in row and " %" in row
+    assert other.split()[:5] == ["db", "created", "-", "-", "-"]
+    assert cli("vm", "stats", "x*", status=3).stdout.startswith("NAME ")

@@ -88,7 +88,7 @@ private:
     }
 
     void answer(const StatRequest& request) {
-        const bool home = request.path == "/root";
+        const bool home = request.path == "/root" || request.path == "/root/";
         stream_.send(FrameType::Info, encode_path_status({home ? PathType::Directory : PathType::None,
                                                           home ? request.path : ""}));
     }

@@ -62,7 +62,8 @@ void ExecOptions::declare(CLI::App& app) {
 }
 
 bool ExecOptions::given() const {
-    return !env.empty() || !workdir.empty() || !user.empty() || !timeout.empty() || tty || no_tty || interactive;
+    return !env.empty() || !workdir.empty() || !user.empty() || !timeout.empty() || tty || no_tty ||
+           interactive;
 }
 
 agent::ExecRequest ExecOptions::request(const std::optional<std::vector<std::string>>& command,

@@ -84,6 +84,23 @@ std::shared_ptr<Call> Service::begin() {
     return std::make_shared<Call>(std::move(caller), rule);
 }
 
+/// The call's options and arguments as a request; what is wrong with them waits in the call, since nothing is
+/// refused before the gate.
+template <class Request, class Parse>
+void read_request(Call& call, std::map<std::string, sdbus::Variant>&& variants, Parse& parse,
+                  std::optional<Request>& request) noexcept {
+    try {
+        bus::Options options(std::move(variants));
+        call.op_id = options.op_id();
+        request.emplace(parse(options));
+        options.finish();
+        call.subject = request->subject();
+        call.bytes = bytes_of(*request);
+    } catch (...) {
+        call.malformed = bus::current_error();
+    }
+}
+
 template <Action A, class Value, class Parse, class Perform, class Reply, class... Results>
 void Service::serve(sdbus::Result<Results...>&& result, Variants&& variants, Parse parse, Perform perform,
                     Reply reply) noexcept {
@@ -92,16 +109,7 @@ void Service::serve(sdbus::Result<Results...>&& result, Variants&& variants, Par
         using Request = decltype(parse(std::declval<bus::Options&>()));
         const auto call = begin();
         auto request = std::make_shared<std::optional<Request>>();
-        try {
-            bus::Options options(std::move(variants));
-            call->op_id = options.op_id();
-            request->emplace(parse(options));
-            options.finish();
-            call->subject = (*request)->subject();
-            call->bytes = bytes_of(**request);
-        } catch (...) {
-            call->malformed = bus::current_error();
-        }
+        read_request(*call, std::move(variants), parse, *request);
         const auto failed = [this, call, held](const Refusal& refusal) {
             refuse(*call, gate_, refusal, [&](const sdbus::Error& error) { held->returnError(error); });
         };

@@ -13,7 +13,7 @@ import pytest
 from banger_test import BusError, Instance, kill_and_wait, until
 from daemon_parts import Place, error_of, variants
 
-LIMIT = 15  # seconds of trying to catch a step that is not held
+LIMIT = 60  # seconds of trying to catch a step that is not held
 FAULTS = ["daemon", "helper", "vmm", "fails"]
 SETTLED = ["created", "running", "paused", "stopped", "failed"]
 ROWS = {}  # (operation, step) → {fault: outcome}
@@ -78,14 +78,13 @@ def settled(client):
 
 def all_well(place, client, operation):
     """The state is true, and a whole further life is possible."""
-    state = settled(client)
+    # A VMM's death is told by an event of its own, which may come after the operation's end.
+    state = until(lambda: (now := settled(client)) and len(place.vmms()) == (now in ("running", "paused")) and now,
+                  lambda: f"the state fits the VMMs; {settled(client)}, {place.vmms()}")
     if state in ("running", "paused"):
-        until(lambda: len(place.vmms()) == 1, "its VMM runs")
         if state == "paused":
             client.done("ResumeVm", "box")
         assert place.instance.exec("banger", "vm", "exec", "box", "--", "cat", input="x").stdout == "x"
-    else:
-        until(lambda: not place.vmms(), "no VMM is left")
     if state == "gone":
         assert operation == "delete"
     else:
@@ -113,7 +112,7 @@ def begin(client, operation):
 # operation, step, who is stopped to hold it (None: caught in passing, "": held by itself), faults
 CASES = [
     ("start", "network", "helper", ["daemon", "helper"]),
-    ("start", "launch", None, ["daemon", "helper", "vmm"]),
+    ("start", "launch", None, ["daemon", "helper"]),  # its VMM is there when the step has ended
     ("start", "configure", None, ["daemon", "helper", "vmm"]),
     ("start", "boot", None, ["daemon", "helper", "vmm"]),
     ("start!", "ready", "", ["daemon", "helper", "vmm"]),
@@ -169,8 +168,7 @@ def test_a_process_is_killed(place, operation, step, hold, fault):
     while outcome is None and time.monotonic() < end:
         outcome = attempt(place, place.client, operation, step, hold, fault)
     row[fault] = outcome or "not caught"
-    if not outcome:
-        pytest.skip(f"step {step} of {operation} went by too fast to be caught")
+    assert outcome, f"step {step} of {operation} went by unseen for {LIMIT} s"
 
 
 # operation, step, what makes the step fail, the state afterwards

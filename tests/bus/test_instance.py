@@ -125,7 +125,8 @@ def test_kill_a_part_then_stop(instance, part):
 
 def test_a_killed_supervisor_takes_everything_along(instance):
     pids = instance.status()["pids"]
-    sleeper = instance.popen("sleep", "1000")
+    sleeper = instance.popen("sh", "-c", "echo ready; exec sleep 1000", stdout=subprocess.PIPE)
+    assert sleeper.stdout.readline() == b"ready\n"
     instance.exec("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 &", user="stranger")
     kill_and_wait(pids["supervisor"])
     assert sleeper.wait(timeout=30) == 137

@@ -67,7 +67,7 @@ User find_user(std::string_view name, std::string_view passwd, std::string_view 
     else if (!user && id)
         user = User{std::string(name), *id, *id, "/", {}, {}};
     if (!user)
-        throw Error(ErrorCode::NotFound, "the guest has no user of that name",
+        throw Error(ErrorCode::NotFound, "the guest has no user \"" + std::string(name) + "\"",
                     "name one of the guest's /etc/passwd, or a number");
     user->groups.push_back(user->gid);
     for (const auto line : split(group, '\n')) {

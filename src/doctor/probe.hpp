@@ -17,6 +17,6 @@ bus::Variants properties(sdbus::IConnection& connection, const std::string& serv
                          const std::string& interface);
 
 /// Neither bus nor services may keep a doctor waiting.
-inline constexpr auto patience = std::chrono::seconds(10);
+inline constexpr auto patience = std::chrono::seconds(25);
 
 } // namespace banger::doctor

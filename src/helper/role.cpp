@@ -206,7 +206,6 @@ private:
     OwnedFd lock_ = lock_ledger();
     Ledger ledger_;
     Lanes lanes_;
-    Workers workers_{loop_};
     std::unique_ptr<sdbus::IConnection> connection_ = sdbus::createSystemBusConnection();
     Nat nat_{ledger_, lanes_, workers_};
     Resolver resolver_{ledger_, lanes_, *connection_};
@@ -216,6 +215,7 @@ private:
     Mending mending_{lanes_, workers_};
     Storage storage_{ledger_, lanes_, workers_, mapper_, disk_children_, mending_};
     Machine machine_{ledger_, lanes_, workers_, network_, storage_, mending_, make_launcher(*connection_)};
+    Workers workers_{loop_}; ///< waited for before any of the above goes, which they use
 };
 
 /// `--list` and `--remove-all`, for `banger system`. Where there is no ledger there is nothing, and none is

@@ -194,10 +194,11 @@ void Store::update(const VmId& id, const VmStatus& status) {
 }
 
 void Store::update(const VmConfig& vm) {
-    SQLite::Statement update(*database_, "UPDATE vm SET name = ?, vcpus = ?, memory_mib = ?, disk_bytes = ?, "
-                                         "nat = ?, autostart = ?, is_protected = ?, auto_stop_after = ? "
-                                         "WHERE id = ?");
     try {
+        SQLite::Statement update(*database_,
+                                 "UPDATE vm SET name = ?, vcpus = ?, memory_mib = ?, disk_bytes = ?, "
+                                 "nat = ?, autostart = ?, is_protected = ?, auto_stop_after = ? "
+                                 "WHERE id = ?");
         SQLite::bind(update, vm.name.str(), whole(vm.vcpus), whole(vm.memory_mib), whole(vm.disk_bytes),
                      int{vm.nat}, int{vm.autostart}, int{vm.is_protected}, whole(vm.auto_stop_after),
                      vm.id.str());

@@ -98,9 +98,9 @@ Manager::Path Manager::SetVm(const std::string& name, const bus::Variants& value
 
 void Manager::WaitVm(sdbus::Result<bus::Variants>&& result, std::string name, bus::Variants values) {
     handle_late(getObject(), std::move(values), std::move(result),
-                [&](bus::Options& options, const Request&, const auto& late) {
+                [&](bus::Options& options, const Request& request, const auto& late) {
                     auto wanted = parse_wait(options);
-                    vms_.wait(vms_.find(name), std::move(wanted), status_answer(late));
+                    vms_.wait(vms_.find(name), std::move(wanted), request.sender, status_answer(late));
                 });
 }
 

@@ -3,7 +3,7 @@ import os
 import signal
 
 import pytest
-from banger_test import Instance, kill_and_wait, until
+from banger_test import BusError, Instance, kill_and_wait, until
 from daemon_parts import STEPS, Client, Place, variants
 
 VM = "org.banger.Vm1"
@@ -221,6 +221,28 @@ def test_wait_answers_when_the_state_comes(place, client):
     client.done("StopVm", "box")
     assert other.receive()[0] == {"state": "stopped", "exit-reason": "stopped", "exit-detail": ""}
     other.leave()
+
+
+def test_those_who_left_wait_no_more(place, client):
+    client.made(name="box", start=True)
+    script = """
+from gi.repository import Gio, GLib
+bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+call = ("org.banger.Manager1", "/org/banger/Manager1", "org.banger.Manager1", "WaitVm", GLib.Variant("(sa{sv})", ("box", {})))
+for _ in range(64):
+    bus.call(*call, None, 0, -1, None, None)
+try:
+    bus.call_sync(*call, None, 0, -1, None)
+except GLib.Error as error:
+    print(error)
+"""
+    assert "org.banger.Error.Busy" in place.instance.exec("/usr/bin/python3", "-I", "-c", script).stdout
+
+    def has_room():
+        with pytest.raises(BusError) as failure:
+            waits(client, "box", **{"timeout-ms": 1})
+        return failure.value.name.endswith(".Timeout")
+    until(has_room, "nobody waits any more")
 
 
 def test_wait_gives_up(place, client):

@@ -14,11 +14,12 @@ bool WaitRequest::meets(VmState state) const noexcept {
     return std::find(until.begin(), until.end(), state) != until.end();
 }
 
-void StateWaiters::add(WaitRequest request, Answer answer) {
+void StateWaiters::add(WaitRequest request, std::string sender, Answer answer) {
     if (waiters_.size() >= most_waiters)
         throw Error(ErrorCode::Busy, std::to_string(most_waiters) + " callers wait for this VM already",
                     "watch its property State instead");
-    const auto place = waiters_.insert(waiters_.end(), {std::move(request), std::move(answer), {}});
+    const auto place =
+        waiters_.insert(waiters_.end(), {std::move(request), std::move(sender), std::move(answer), {}});
     if (!place->request.timeout)
         return;
     place->timer = Timer(*place->request.timeout, [this, place] {
@@ -44,6 +45,10 @@ void StateWaiters::tell(const VmStatus& status) {
 void StateWaiters::fail(const Error& error) {
     for (const auto& waiter : std::exchange(waiters_, {}))
         waiter.answer(error);
+}
+
+void StateWaiters::client_gone(const std::string& name) {
+    waiters_.remove_if([&](const Waiter& waiter) { return waiter.sender == name; });
 }
 
 } // namespace banger::daemon

@@ -9,6 +9,7 @@
 #include <functional>
 #include <list>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -31,16 +32,19 @@ public:
     StateWaiters() = default;
     StateWaiters(const StateWaiters&) = delete;
 
-    /// Throws Busy when too many wait already.
-    void add(WaitRequest request, Answer answer);
+    /// `sender` is who waits. Throws Busy when too many wait already.
+    void add(WaitRequest request, std::string sender, Answer answer);
     /// Answers those who have waited for this.
     void tell(const VmStatus& status);
     /// The VM is gone: nobody waits any more.
     void fail(const Error& error);
+    /// A client left the bus: it waits no more.
+    void client_gone(const std::string& name);
 
 private:
     struct Waiter {
         WaitRequest request;
+        std::string sender;
         Answer answer;
         Timer timer;
     };

@@ -117,8 +117,9 @@ sdbus::UnixFd VmObject::ConsoleLog(const bus::Variants& options) {
 
 void VmObject::Wait(sdbus::Result<bus::Variants>&& result, bus::Variants options) {
     handle_late(getObject(), std::move(options), std::move(result),
-                [&](bus::Options& asked, const Request&, const auto& late) {
-                    vms_.wait(entry_.shared_from_this(), parse_wait(asked), status_answer(late));
+                [&](bus::Options& asked, const Request& request, const auto& late) {
+                    vms_.wait(entry_.shared_from_this(), parse_wait(asked), request.sender,
+                              status_answer(late));
                 });
 }
 

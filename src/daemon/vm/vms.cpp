@@ -168,15 +168,17 @@ void Vms::open_session(const EntryPtr& entry, bool early, const LateSession& lat
     });
 }
 
-void Vms::wait(const EntryPtr& entry, WaitRequest wanted, StateWaiters::Answer answer) {
+void Vms::wait(const EntryPtr& entry, WaitRequest wanted, const std::string& sender,
+               StateWaiters::Answer answer) {
     // While the daemon is still finding out, the state is what was written down last: the truth comes soon.
     if (!entry->recovering && wanted.meets(entry->status.state))
         return answer(entry->status);
-    entry->waiters.add(std::move(wanted), std::move(answer));
+    entry->waiters.add(std::move(wanted), sender, std::move(answer));
 }
 
 void Vms::client_gone(const std::string& name) {
     for (const auto& entry : list()) {
+        entry->waiters.client_gone(name);
         if (entry->tied_to != name)
             continue;
         entry->tied_to.clear();

@@ -73,9 +73,10 @@ public:
     JobPtr set(const EntryPtr& entry, const SetRequest& wanted, const Request& request);
     /// At rest only.
     void rename(const EntryPtr& entry, const DnsLabel& name);
-    void wait(const EntryPtr& entry, WaitRequest wanted, StateWaiters::Answer answer);
+    void wait(const EntryPtr& entry, WaitRequest wanted, const std::string& sender,
+              StateWaiters::Answer answer);
 
-    /// A client left the bus: what is tied to it ends.
+    /// A client left the bus: what is tied to it ends, and nobody waits for it.
     void client_gone(const std::string& name);
     /// The daemon ends: starts are taken back, tied and ephemeral VMs end, others go on running.
     void shut_down();
@@ -161,7 +162,9 @@ private:
 
     // vms_recovery.cpp
     void note_boot();
-    void autostart();
+    void start_unasked(const EntryPtr& entry, const std::string& why);
+    void tell_recovered(VmEntry& entry);
+    void recovery_over(VmEntry& entry);
     void enqueue_recovery(const EntryPtr& entry);
     void begin_recovery(const EntryPtr& entry);
     void recovered(const EntryPtr& entry, const Outcome<Recovered>& outcome);

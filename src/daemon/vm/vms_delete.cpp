@@ -111,7 +111,9 @@ void Vms::cleaned_up(const EntryPtr& entry, bool all, const Outcome<Nothing>& ou
             throw Error(*error);
         entry->needs_cleanup = false;
         entry->retries = 0;
-        if (all) {
+        if (all) { // also where a VMM that could not be stopped has kept it there
+            entry->object.reset();
+            entry->waiters.fail(Error(ErrorCode::NotFound, "VM " + entry->config.name.str() + " is deleted"));
             tools_.store.remove(entry->config.id);
             entries_.erase(entry->config.id.str());
         }

@@ -186,9 +186,36 @@ def test_vms_after_a_boot_of_the_host(place, client):
     other_boot(place)
     client.vms()
     assert client.until_state("box", "stopped")["ExitReason"] == "host-reboot"
+    until(lambda: len(place.vmms()) == 2, "two are started")  # before it is looked at, auto is still `running`
     client.until_state("auto", "running")
     client.until_state("rested", "running")
-    assert len(place.vmms()) == 2
+
+
+def test_a_full_disk_does_not_end_a_daemon_after_a_boot(place, client):
+    # A trigger refuses what a full disk would.
+    database = place.instance.home / ".local/state/banger/banger.db"
+    client.made(name="auto", autostart=True)
+    kill_and_wait(place.daemon()[0])
+    other_boot(place)
+    refuse = "CREATE TRIGGER full BEFORE UPDATE ON setting BEGIN SELECT RAISE(FAIL, 'the disk is full'); END"
+    subprocess.run(["sqlite3", database, refuse], check=True)
+    try:
+        client.vms()
+        client.until_state("auto", "running")
+    finally:
+        subprocess.run(["sqlite3", "-cmd", ".timeout 5000", database, "DROP TRIGGER full"], check=True)
+
+
+def test_a_guest_that_rebooted_while_no_daemon_looked(place, client):
+    made = client.made(name="box", start=True)
+    vmm = place.vmms()[0]
+    kill_and_wait(place.daemon()[0])
+    with open(folder(place, made) / "console.log", "a", encoding="ascii") as log:
+        log.write("[    3.141] reboot: Restarting system\n")
+    kill_and_wait(vmm)
+    client.vms()
+    until(lambda: len(place.vmms()) == 1, "it is started again")
+    client.until_state("box", "running")
 
 
 def test_a_daemon_that_is_started_again_starts_nothing(place, client):

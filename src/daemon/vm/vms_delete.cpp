@@ -77,6 +77,7 @@ void Vms::leave(const EntryPtr& entry, const JobPtr& job) {
     forget_vmm(*entry);
     entry->object.reset();
     entry->waiters.fail(Error(ErrorCode::NotFound, "VM " + entry->config.name.str() + " is deleted"));
+    recovery_over(*entry);
     if (entries_.contains(entry->config.id.str()))
         enqueue_cleanup(entry);
     if (job)

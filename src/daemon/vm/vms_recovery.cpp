@@ -1,6 +1,7 @@
 #include "base/accelerator.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/host.hpp"
 #include "daemon/vm/recovery.hpp"
 #include "daemon/vm/vms.hpp"
@@ -29,8 +30,9 @@ void Vms::load() {
     }
     remove_leftovers();
     survey();
-    if (host_has_rebooted_)
-        autostart();
+    for (const auto& entry : list())
+        if (host_has_rebooted_ && entry->config.autostart && !entry->recovering)
+            start_unasked(entry, "the host has booted");
     note_boot();
 }
 
@@ -38,21 +40,23 @@ void Vms::load() {
 void Vms::note_boot() {
     const bool unknown = std::any_of(entries_.begin(), entries_.end(),
                                      [](const auto& known) { return known.second->recovering; });
-    if (!boot_id_.empty() && !unknown)
-        tools_.store.set_setting("boot-id", std::exchange(boot_id_, {}));
+    if (boot_id_.empty() || unknown)
+        return;
+    try {
+        if (host_has_rebooted_)
+            tools_.store.set_setting("boot-id", boot_id_);
+        boot_id_.clear();
+    } catch (const Error& error) { // the VMs go on; the next daemon would take this boot for a new one
+        log::error("cannot write down that the host has booted: " + error.message());
+    }
 }
 
-/// Each start waits for the recovery of its own VM.
-void Vms::autostart() {
-    for (const auto& entry : list()) {
-        if (!entry->config.autostart)
-            continue;
-        try {
-            log::info("VM " + entry->config.name.str() + " is started: the host has booted");
-            start(entry, StartRequest().ready_timeout, {OpId::make().str(), {}, false});
-        } catch (const Error& error) {
-            log::warning("cannot start VM " + entry->config.name.str() + ": " + error.message());
-        }
+void Vms::start_unasked(const EntryPtr& entry, const std::string& why) {
+    try {
+        log::info("VM " + entry->config.name.str() + " is started: " + why);
+        start(entry, StartRequest().ready_timeout, {OpId::make().str(), {}, false});
+    } catch (const Error& error) {
+        log::warning("cannot start VM " + entry->config.name.str() + ": " + error.message());
     }
 }
 
@@ -66,6 +70,8 @@ void Vms::enqueue_recovery(const EntryPtr& entry) {
 }
 
 void Vms::begin_recovery(const EntryPtr& entry) {
+    if (!entry->recovering)
+        return entry->finished(); // a stop has seen to it meanwhile
     // A tie does not outlive the daemon: who holds the other end is not known any more.
     const auto state = entry->status.state;
     const bool adopt = (state == VmState::Running || state == VmState::Paused) && !entry->config.ephemeral &&
@@ -91,28 +97,49 @@ void Vms::recovered(const EntryPtr& entry, const Outcome<Recovered>& outcome) {
         entry->retries = 0;
         settle(entry, std::get<Recovered>(outcome));
         entry->waiters.tell(entry->status);
-        note_boot();
+        recovery_over(*entry);
     }
     entry->finished();
-    for (const auto& waiting : std::exchange(entry->recovered, {}))
+    tell_recovered(*entry);
+}
+
+void Vms::tell_recovered(VmEntry& entry) {
+    for (const auto& waiting : std::exchange(entry.recovered, {}))
         tools_.loop.post(waiting);
+}
+
+/// What became of it is known and written down, by a look or by an end.
+void Vms::recovery_over(VmEntry& entry) {
+    entry.recovering = false;
+    tell_recovered(entry);
+    note_boot();
 }
 
 /// What is known now goes into the state.
 void Vms::settle(const EntryPtr& entry, const Recovered& found) {
     if (found.vmm) {
         log::info("VM " + entry->config.name.str() + (found.paused ? " is still paused" : " still runs"));
+        entry->status.last_active = now_microseconds(); // what went on while no daemon looked is not known
         hold_vmm(entry, std::move(*found.vmm));
         return advance(*entry, found.paused ? VmEvent::FoundPaused : VmEvent::Found);
     }
     entry->needs_cleanup = false;
-    if (is_active(entry->status.state))
+    bool has_rebooted = false; // the guest, with nobody there to boot it again
+    if (is_active(entry->status.state)) {
         advance(*entry, VmEvent::Lost, ending_of_lost(*entry, found.ending));
+        has_rebooted = entry->status.ending.reason == exit_reason::reboot;
+    }
     if (entry->config.ephemeral) {
         doom(*entry);
         entry->object.reset();
-        enqueue_delete(entry, nullptr);
+        return enqueue_delete(entry, nullptr);
     }
+    if (entry->end_is_waiting())
+        return; // a start would come after it
+    if (host_has_rebooted_ && entry->config.autostart)
+        start_unasked(entry, "the host has booted");
+    else if (has_rebooted)
+        start_unasked(entry, "its guest has rebooted");
 }
 
 /// A start or stop that the last daemon had begun has been ended; so has a VM whose client is gone.

@@ -72,9 +72,9 @@ void Vms::stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> 
         job->fail(*error);
         return entry->finished();
     }
-    entry->recovering = false;
     forget_vmm(*entry);
     advance(*entry, VmEvent::Ended, ending_of_stop(std::get<StopResult>(outcome)));
+    recovery_over(*entry);
     if (entry->config.ephemeral || entry->status.state == VmState::Deleting) {
         doom(*entry);
         return end_delete(entry, job);

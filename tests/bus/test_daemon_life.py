@@ -145,7 +145,9 @@ def test_pause_and_resume(place, client):
     client.wait(job)
     assert steps(client, job) == ["resume", "clock"]
     assert client.vms()["box"]["State"] == "running"
-    client.done("ResumeVm", "box")
+    job = client.act("ResumeVm", "box")  # sent though it runs
+    client.wait(job)
+    assert steps(client, job) == ["resume", "clock"] and client.vms()["box"]["State"] == "running"
     assert place.instance.exec("banger", "vm", "exec", "box", "--", "cat", input="x").stdout == "x"
 
 

@@ -13,9 +13,10 @@ namespace {
 constexpr std::array<std::string_view, 8> state_names{"created",  "starting", "running", "paused",
                                                       "stopping", "stopped",  "failed",  "deleting"};
 
-constexpr std::array<std::string_view, 13> event_names{
-    "start",       "ready", "start-failed", "start-cancelled", "pause",        "resume", "stop",
-    "stop-failed", "ended", "lost",         "found",           "found-paused", "delete"};
+constexpr std::array<std::string_view, 14> event_names{
+    "start",        "ready",       "start-failed",     "start-cancelled", "pause", "resume",
+    "stop",         "stop-failed", "stop-failed-held", "ended",           "lost",  "found",
+    "found-paused", "delete"};
 
 using S = VmState;
 using E = VmEvent;
@@ -36,6 +37,7 @@ constexpr Transition table[] = {
     {S::Paused, E::Stop, S::Stopping},
     {S::Stopping, E::Ended, S::Stopped},
     {S::Stopping, E::StopFailed, S::Running},
+    {S::Stopping, E::StopFailedHeld, S::Paused},
 
     {S::Running, E::Ended, S::Stopped},
     {S::Paused, E::Ended, S::Stopped},

@@ -21,6 +21,7 @@ enum class VmEvent {
     Resume,         ///< they run again
     Stop,           ///< somebody ends it
     StopFailed,     ///< the VMM could not be ended
+    StopFailedHeld, ///< likewise, and its CPUs are held as before
     Ended,          ///< there is no VMM any more, and this daemon saw it end
     Lost,           ///< there is none any more, and nobody saw it end
     Found,          ///< a new daemon found it running

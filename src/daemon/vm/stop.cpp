@@ -56,6 +56,7 @@ bool shut_down(const StopPlan& plan, const std::stop_token& hurry) {
 void let_run(const StopPlan& plan, const std::stop_token& hurry) {
     try {
         vmm::VmmClient(plan.api_socket, {.timeout = ask_limit, .stop = hurry}).resume();
+        *plan.held = false;
     } catch (const Error& error) {
         log::debug("the guest's CPUs stay held: " + error.message());
     }
@@ -77,7 +78,7 @@ Ending ending_of_stop(StopResult result) {
 
 StopResult stop_vmm(const StopPlan& plan, HelperClient& helper, Steps& steps, const std::stop_token& hurry) {
     const bool asks = plan.pidfd && plan.graceful.count() > 0 && !hurry.stop_requested();
-    if (asks && plan.paused) // a guest whose CPUs are held hears nothing
+    if (asks && *plan.held) // a guest whose CPUs are held hears nothing
         steps.run("resume", [&] { let_run(plan, hurry); });
     if (asks)
         if (steps.run("shutdown", [&] { return shut_down(plan, hurry); }))

@@ -6,6 +6,7 @@
 #include "daemon/job/steps.hpp"
 #include "daemon/vm/vm.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -18,7 +19,8 @@ struct StopPlan {
     std::string api_socket;
     std::string vsock_socket;
     std::chrono::milliseconds graceful{0}; ///< how long the guest may take to shut down; 0: it is not asked
-    bool paused = false;                   ///< its CPUs are held
+    /// Its CPUs are held: to begin with, and still.
+    std::shared_ptr<std::atomic_bool> held = std::make_shared<std::atomic_bool>(false);
 };
 
 enum class StopResult { Graceful, Killed };

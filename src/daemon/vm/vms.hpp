@@ -116,7 +116,7 @@ private:
     JobPtr enqueue_stop(const EntryPtr& entry, OpKind kind, const StopRequest& wanted,
                         const Request& request);
     void begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest& wanted);
-    void stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> outcome);
+    void stopped(const EntryPtr& entry, const JobPtr& job, const StopPlan& plan, Outcome<StopResult> outcome);
     StopPlan plan_stop(const VmEntry& entry, std::chrono::milliseconds graceful) const;
     JobPtr send_signal(const EntryPtr& entry, const SignalName& signal, const Request& request);
 
@@ -129,7 +129,7 @@ private:
     // vms_restart.cpp
     void begin_restart(const EntryPtr& entry, const JobPtr& job, const RestartRequest& wanted);
     void stopped_to_restart(const EntryPtr& entry, const JobPtr& job, const RestartRequest& wanted,
-                            Outcome<StopResult> outcome);
+                            const StopPlan& plan, Outcome<StopResult> outcome);
 
     // vms_set.cpp
     void begin_set(const EntryPtr& entry, const JobPtr& job, const SetRequest& wanted);

@@ -31,7 +31,8 @@ void Vms::begin_pause(const EntryPtr& entry, const JobPtr& job, Held wanted) {
                         "start it: banger vm start " + entry->config.name.str()));
         return entry->finished();
     }
-    if (state == (wanted == Held::Paused ? VmState::Paused : VmState::Running)) {
+    // A resume is always sent: a pause whose answer was lost may have held the guest all the same.
+    if (wanted == Held::Paused && state == VmState::Paused) {
         job->succeed(result_of(*entry));
         return entry->finished();
     }
@@ -48,7 +49,10 @@ void Vms::begin_pause(const EntryPtr& entry, const JobPtr& job, Held wanted) {
                 job->fail(*error);
                 return entry->finished();
             }
-            advance(*entry, wanted == Held::Paused ? VmEvent::Pause : VmEvent::Resume);
+            if (wanted == Held::Paused)
+                advance(*entry, VmEvent::Pause);
+            else if (entry->status.state == VmState::Paused)
+                advance(*entry, VmEvent::Resume);
             entry->status.last_active = now_microseconds();
             job->succeed(result_of(*entry));
             entry->finished();

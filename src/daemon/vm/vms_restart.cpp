@@ -29,16 +29,16 @@ void Vms::begin_restart(const EntryPtr& entry, const JobPtr& job, const RestartR
             Steps steps(sink, stop);
             return stop_vmm(plan, helper, steps, hurry);
         },
-        [this, entry, job, wanted](Outcome<StopResult> outcome) {
-            stopped_to_restart(entry, job, wanted, std::move(outcome));
+        [this, entry, job, wanted, plan](Outcome<StopResult> outcome) {
+            stopped_to_restart(entry, job, wanted, plan, std::move(outcome));
         });
 }
 
 void Vms::stopped_to_restart(const EntryPtr& entry, const JobPtr& job, const RestartRequest& wanted,
-                             Outcome<StopResult> outcome) {
+                             const StopPlan& plan, Outcome<StopResult> outcome) {
     const auto* const result = std::get_if<StopResult>(&outcome);
     if (!result)
-        return stopped(entry, job, std::move(outcome)); // as of any stop
+        return stopped(entry, job, plan, std::move(outcome)); // as of any stop
     forget_vmm(*entry);
     advance(*entry, VmEvent::Ended, ending_of_stop(*result));
     if (job->stop_token().stop_requested() || entry->status.state == VmState::Deleting) {

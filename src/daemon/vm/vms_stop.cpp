@@ -38,7 +38,7 @@ StopPlan Vms::plan_stop(const VmEntry& entry, std::chrono::milliseconds graceful
             .api_socket = entry.status.api_socket,
             .vsock_socket = entry.status.vsock_socket,
             .graceful = graceful,
-            .paused = entry.status.state == VmState::Paused};
+            .held = std::make_shared<std::atomic_bool>(entry.status.state == VmState::Paused)};
 }
 
 void Vms::begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest& wanted) {
@@ -61,12 +61,15 @@ void Vms::begin_stop(const EntryPtr& entry, const JobPtr& job, const StopRequest
             Steps steps(sink, stop);
             return stop_vmm(plan, helper, steps, hurry);
         },
-        [this, entry, job](Outcome<StopResult> outcome) { stopped(entry, job, std::move(outcome)); });
+        [this, entry, job, plan](Outcome<StopResult> outcome) {
+            stopped(entry, job, plan, std::move(outcome));
+        });
 }
 
-void Vms::stopped(const EntryPtr& entry, const JobPtr& job, Outcome<StopResult> outcome) {
+void Vms::stopped(const EntryPtr& entry, const JobPtr& job, const StopPlan& plan,
+                  Outcome<StopResult> outcome) {
     if (const auto* error = std::get_if<Error>(&outcome)) {
-        advance(*entry, VmEvent::StopFailed);
+        advance(*entry, *plan.held ? VmEvent::StopFailedHeld : VmEvent::StopFailed);
         if (entry->pidfd)
             watch_exit(entry);
         job->fail(*error);

@@ -33,6 +33,7 @@ TEST_CASE("what leads where") {
     CHECK(next_state(VmState::Running, VmEvent::Ended) == VmState::Stopped);
     CHECK(next_state(VmState::Running, VmEvent::Pause) == VmState::Paused);
     CHECK(next_state(VmState::Stopping, VmEvent::StopFailed) == VmState::Running);
+    CHECK(next_state(VmState::Stopping, VmEvent::StopFailedHeld) == VmState::Paused);
     CHECK_FALSE(next_state(VmState::Created, VmEvent::Ready));
     CHECK_FALSE(next_state(VmState::Running, VmEvent::Start));
     CHECK_FALSE(next_state(VmState::Stopped, VmEvent::Stop));

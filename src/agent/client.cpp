@@ -137,8 +137,11 @@ TransferSummary get(int fd, const GetRequest& request, EntrySink& sink, std::str
     });
 }
 
-PathStatus stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id) {
-    return parse_path_status(ask(fd, request, FrameType::Info, deadline, op_id).payload);
+PathStatus stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id,
+                std::stop_token stop) {
+    return cancellable(fd, stop, [&] {
+        return parse_path_status(ask(fd, request, FrameType::Info, deadline, op_id).payload);
+    });
 }
 
 AgentInfo info(int fd, Deadline deadline, std::string_view op_id) {

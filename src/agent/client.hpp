@@ -71,12 +71,13 @@ WindowSize terminal_size(int fd) noexcept;
 /// Sends entries, which the agent writes beneath request.directory.
 TransferSummary put(int fd, const PutRequest& request, EntrySource& source, std::string_view op_id = {},
                     std::stop_token stop = {});
-/// Fetches a file or tree into `sink`: TreeWriter with TreeLimits::mode_mask 0777 writes it safely to the
-/// host.
+/// Fetches a file or tree into `sink`: TreeWriter with TreeLimits::mode_mask of at most 0777, and
+/// keep_folders, writes it safely to the host.
 TransferSummary get(int fd, const GetRequest& request, EntrySink& sink, std::string_view op_id = {},
                     std::stop_token stop = {});
 /// What is at a path in the guest; symlinks are followed.
-PathStatus stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id = {});
+PathStatus stat(int fd, const StatRequest& request, Deadline deadline, std::string_view op_id = {},
+                std::stop_token stop = {});
 
 AgentInfo info(int fd, Deadline deadline, std::string_view op_id = {});
 std::vector<ListeningPort> ports(int fd, Deadline deadline, std::string_view op_id = {});

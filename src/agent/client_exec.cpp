@@ -97,7 +97,8 @@ private:
     void obey_clock() const {
         const auto now = Clock::now();
         if (greeting_ && now >= *greeting_deadline_)
-            throw not_accepted();
+            throw Error(ErrorCode::Timeout, not_accepted().message(),
+                        "the command may still run: the request went ahead; `banger vm kill` ends its VM");
         if (deadline_ && now >= *deadline_)
             throw Error(ErrorCode::Timeout, "the command's time is up, and the guest does not end it",
                         "the guest hangs: `banger vm kill` ends it");

@@ -22,6 +22,7 @@ namespace {
 constexpr size_t most_buffered = 256 * 1024;
 constexpr size_t one_write = 32768; // what a virtio-serial port takes at once (drivers/char/virtio_console.c)
 constexpr int longest_retry_ms = 100;
+constexpr int reads_in_a_row = 8;
 
 } // namespace
 
@@ -74,13 +75,24 @@ void SerialPort::handle(const std::vector<pollfd>& fds, size_t& at) {
         write_port();
 }
 
+/// All that has come, before any of it goes to the session: a Reset behind an Open and a request means that
+/// the request is no longer wanted.
 void SerialPort::read_port() {
+    for (int i = 0; i < reads_in_a_row && !away_ && !dead_; i++)
+        if (!read_once())
+            return;
+}
+
+/// Whether there may be more.
+bool SerialPort::read_once() {
     std::array<char, 65536> buffer;
     const auto n = ::read(fd_.get(), buffer.data(), buffer.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0)
-        return go_away(); // a read gives 0 while the host end is not connected
+        return false;
+    if (n <= 0) {
+        go_away(); // a read gives 0 while the host end is not connected
+        return false;
+    }
     try {
         decoder_.feed({buffer.data(), static_cast<size_t>(n)});
         while (auto frame = decoder_.next())
@@ -89,6 +101,7 @@ void SerialPort::read_port() {
         say(error.message());
         die();
     }
+    return true;
 }
 
 void SerialPort::write_port() {
@@ -163,6 +176,10 @@ void SerialPort::on_frame(const link::Frame& frame) {
 }
 
 void SerialPort::on_open(const link::Frame& frame) {
+    // To the host the port is free when both have said End. What the former session has not taken by then, it
+    // throws away itself.
+    if (we_ended_ && they_ended_)
+        drop_session();
     if (open_)
         return send_reset();
     if (!start_ || link::open_port(frame) != agent_port) {

@@ -14,8 +14,8 @@
 
 namespace banger::agent {
 
-/// One port. Bytes come from and go to `fd` (a character device, or any stream in tests), framed; the session
-/// is behind a socket pair, so that it need not know.
+/// One port. Bytes come from and go to `fd` (a character device, or any stream in tests; non-blocking),
+/// framed; the session is behind a socket pair, so that it need not know.
 class SerialPort {
 public:
     /// Given the session's end of a new socket pair; must serve it without blocking the loop.
@@ -36,6 +36,7 @@ public:
 private:
     void send_reset();
     void read_port();
+    bool read_once();
     void write_port();
     void read_session();
     void write_session();

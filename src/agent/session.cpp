@@ -67,6 +67,8 @@ private:
             remove_contents(directory);
         TreeLimits limits;
         limits.owner = request.owner;
+        if (!request.owner)
+            limits.mode_mask = 0777; // a set-uid program of somebody's must not become root's
         TreeWriter writer(open_file(directory, O_RDONLY | O_DIRECTORY), limits);
         const auto summary = receive_tree(stream_, writer);
         stream_.send(FrameType::Done, encode_done(summary));

@@ -28,10 +28,13 @@ uint64_t send_piece(FrameStream& stream, EntrySource& source, std::span<char> bu
     return n;
 }
 
-/// Content of the entry that is open; how many bytes of it.
+/// Content of the entry that is open; how many bytes of it. Never none: a sink hears only of what it is to
+/// write.
 uint64_t take_piece(const Frame& frame, uint64_t left, EntrySink& sink) {
     const bool hole = frame.type == FrameType::Hole;
     const auto size = hole ? parse_count("bytes", frame.payload) : frame.payload.size();
+    if (size == 0)
+        throw Error(ErrorCode::InvalidArgument, "a transfer holds an empty piece of content");
     if (size > left)
         throw Error(ErrorCode::InvalidArgument, "a transfer holds more data than its entry announced");
     if (hole)
@@ -73,7 +76,9 @@ TransferSummary receive_tree(FrameStream& stream, EntrySink& sink) {
     for (;;) {
         const auto frame = stream.receive_answer();
         if (frame.type == FrameType::Data || frame.type == FrameType::Hole) {
-            const auto taken = take_piece(frame, open ? left : 0, sink);
+            if (!open)
+                throw Error(ErrorCode::InvalidArgument, "a transfer holds content that belongs to no entry");
+            const auto taken = take_piece(frame, left, sink);
             left -= taken;
             summary.bytes += taken;
             continue;

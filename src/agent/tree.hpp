@@ -16,6 +16,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace banger::agent {
@@ -128,13 +130,15 @@ TransferSummary receive_tree(FrameStream& stream, EntrySink& sink);
 struct TreeLimits {
     uint64_t entries = 4'000'000;
     uint64_t bytes = uint64_t{1} << 40;
-    uint32_t mode_mask = 07777; ///< the host takes 0777: no set-uid bits from a guest
+    uint32_t mode_mask = 07777; ///< the host takes at most 0777: no set-uid bits from a guest
     bool owner = false;         ///< files get the owners that the entries name
+    bool keep_folders = false;  ///< folders that stood before keep their mode, owner and time
 };
 
 /// Writes entries beneath a directory: openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS for every
-/// folder on the way, so that no path and no symlink, even one made by an earlier entry, leads out. What
-/// stands in the way is replaced, but a directory only by a directory. A file is written beside its place and
+/// folder on the way, so that no path and no symlink, even one made by an earlier entry, leads out. A file or
+/// symlink in the way of another is replaced; a directory gives way to nothing, and nothing to a directory. A
+/// hard link leads only to a file that this writer put in place. A file is written beside its place and
 /// renamed: readers see the old or the new one. Missing folders are made with 0755. No fsync: who needs it
 /// calls sync(2).
 class TreeWriter : public EntrySink {
@@ -153,21 +157,38 @@ public:
     void finish() override;
 
 private:
+    /// What is kept of a directory: there may be millions.
+    struct MadeDirectory {
+        std::string path;
+        uint32_t mode;
+        int64_t mtime_ns;
+        int64_t uid;
+        int64_t gid;
+    };
+    using FileId = std::pair<uint64_t, uint64_t>; ///< device and inode
+    struct HashFileId {
+        size_t operator()(const FileId& id) const noexcept {
+            return std::hash<uint64_t>{}(id.first * 31 + id.second);
+        }
+    };
+
     int folder_of(const std::string& path, std::string& name);
     OwnedFd open_folder(const std::string& path);
     void make_file(const Entry& entry);
     void make_directory(const Entry& entry);
+    void keep_directory(const Entry& entry);
     void make_symlink(const Entry& entry);
     void make_hard_link(const Entry& entry);
     void take(uint64_t bytes);
-    void set_owner(int fd, const char* name, const Entry& entry) const;
     std::string temporary_name();
     void put_in_place(int folder, const std::string& temporary, const std::string& name);
 
     OwnedFd root_;
     TreeLimits limits_;
     std::unordered_map<std::string, OwnedFd> folders_; ///< a cache, so that a file costs few calls
-    std::vector<Entry> directories_;                   ///< to be given modes and times at the end
+    std::vector<MadeDirectory> directories_;           ///< to be given modes and times at the end
+    size_t directory_bytes_ = 0;                       ///< of their paths
+    std::unordered_set<FileId, HashFileId> placed_;    ///< what a hard link may lead to
     Entry entry_;
     OwnedFd file_;
     int folder_ = -1;       ///< where the file is made, as `temporary_`; in folders_ or root_
@@ -176,7 +197,7 @@ private:
     uint64_t tag_ = 0;
     uint64_t made_ = 0;
     uint64_t left_ = 0;
-    bool ends_in_hole_ = false;
+    bool has_holes_ = false;
     uint64_t entries_ = 0;
     uint64_t bytes_ = 0;
 };

@@ -16,6 +16,7 @@ namespace banger::agent {
 namespace {
 
 constexpr size_t cached_folders = 256;
+constexpr size_t most_folder_bytes = size_t{256} << 20; ///< of the paths kept until the end
 
 OwnedFd open_folder_beneath(int root, const std::string& path) {
     open_how how{};
@@ -29,18 +30,36 @@ OwnedFd open_folder_beneath(int root, const std::string& path) {
                 "remove what stands in the way, or copy to where it points");
 }
 
-timespec time_of(const Entry& entry) {
-    return {entry.mtime_ns / 1'000'000'000, entry.mtime_ns % 1'000'000'000};
+[[noreturn]] void throw_too_large() {
+    throw Error(ErrorCode::FailedPrecondition, "the transfer is larger than allowed");
 }
 
-/// Of `name` in the folder `fd`, or of `fd` itself.
-void set_times(int fd, const char* name, const Entry& entry) {
+/// Of `name` in the folder `fd`, or of `fd` itself; from an Entry or from what is kept of one.
+template <class Described>
+void set_times(int fd, const char* name, const Described& entry) {
     if (entry.mtime_ns < 0)
         return;
-    const timespec times[2] = {{0, UTIME_OMIT}, time_of(entry)};
+    const timespec times[2] = {{0, UTIME_OMIT},
+                               {entry.mtime_ns / 1'000'000'000, entry.mtime_ns % 1'000'000'000}};
     const bool itself = *name == '\0';
     if ((itself ? ::futimens(fd, times) : ::utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW)) < 0)
         throw_errno("set the time of " + entry.path);
+}
+
+/// Before the mode: a change of owner takes set-uid bits away (chown(2)).
+template <class Described>
+void set_owner(int fd, const char* name, const Described& entry) {
+    if (entry.uid < 0 && entry.gid < 0)
+        return;
+    if (::fchownat(fd, name, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid),
+                   AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+        throw_errno("give " + entry.path + " its owner");
+}
+
+/// Some filesystems tell only now that there was no room. (Linux closes it even where it says EINTR.)
+void close_written(OwnedFd& file, const std::string& path) {
+    if (::close(file.release()) < 0 && errno != EINTR)
+        throw_errno("write " + path);
 }
 
 } // namespace
@@ -95,9 +114,11 @@ void TreeWriter::begin(const Entry& entry) {
     check_entry_path(entry.path);
     bytes_ += std::min(entry.size, limits_.bytes + 1);
     if (++entries_ > limits_.entries || bytes_ > limits_.bytes)
-        throw Error(ErrorCode::FailedPrecondition, "the transfer is larger than allowed");
+        throw_too_large();
     entry_ = entry;
     entry_.mode &= limits_.mode_mask;
+    if (!limits_.owner)
+        entry_.uid = entry_.gid = -1;
     left_ = 0;
     switch (entry.type) {
     case EntryType::File:
@@ -137,23 +158,32 @@ void TreeWriter::make_file(const Entry& entry) {
     folder_ = folder;
     temporary_ = std::move(temporary);
     left_ = entry.size;
-    ends_in_hole_ = false;
+    has_holes_ = false;
+}
+
+void TreeWriter::keep_directory(const Entry& entry) {
+    directory_bytes_ += entry.path.size();
+    if (directory_bytes_ > most_folder_bytes)
+        throw_too_large();
+    directories_.push_back({entry.path, entry.mode, entry.mtime_ns, entry.uid, entry.gid});
 }
 
 void TreeWriter::make_directory(const Entry& entry) {
-    directories_.push_back(entry);
-    if (entry.path == ".")
-        return;
-    std::string name;
-    const int folder = folder_of(entry.path, name);
-    if (::mkdirat(folder, name.c_str(), 0700) == 0)
-        return;
-    struct stat status{};
-    if (errno != EEXIST || ::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
-        throw_errno("make directory " + entry.path);
-    if (!S_ISDIR(status.st_mode) &&
-        (::unlinkat(folder, name.c_str(), 0) < 0 || ::mkdirat(folder, name.c_str(), 0700) < 0))
-        throw_errno("make directory " + entry.path);
+    bool stood = entry.path == ".";
+    if (!stood) {
+        std::string name;
+        const int folder = folder_of(entry.path, name);
+        stood = ::mkdirat(folder, name.c_str(), 0700) < 0;
+        struct stat status{};
+        if (stood && (errno != EEXIST || ::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0))
+            throw_errno("make directory " + entry.path);
+        if (stood && !S_ISDIR(status.st_mode))
+            throw Error(ErrorCode::FailedPrecondition,
+                        entry.path + " is to be a directory, and is something else there",
+                        "remove what stands in the way, or copy to another place");
+    }
+    if (!stood || !limits_.keep_folders)
+        keep_directory(entry);
 }
 
 void TreeWriter::make_symlink(const Entry& entry) {
@@ -162,8 +192,13 @@ void TreeWriter::make_symlink(const Entry& entry) {
     const auto temporary = temporary_name();
     if (::symlinkat(entry.target.c_str(), folder, temporary.c_str()) < 0)
         throw_errno("make symlink " + entry.path);
-    set_owner(folder, temporary.c_str(), entry);
-    set_times(folder, temporary.c_str(), entry);
+    try {
+        set_owner(folder, temporary.c_str(), entry);
+        set_times(folder, temporary.c_str(), entry);
+    } catch (const Error&) {
+        ::unlinkat(folder, temporary.c_str(), 0);
+        throw;
+    }
     put_in_place(folder, temporary, name);
 }
 
@@ -178,23 +213,16 @@ void TreeWriter::make_hard_link(const Entry& entry) {
     struct stat status{};
     if (::fstatat(from.get(), target.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
         throw_errno("link " + entry.path + " to " + entry.target);
-    if (!S_ISREG(status.st_mode))
-        throw Error(ErrorCode::InvalidArgument, entry.path + " is to be a link to what is no file");
+    // Not what stood here before: under a second name it would be read, and written into, as a part of the
+    // copy.
+    if (!placed_.contains({status.st_dev, status.st_ino}))
+        throw Error(ErrorCode::InvalidArgument, entry.path + " is to be a link to no file of the transfer");
     const auto temporary = temporary_name();
     if (::linkat(from.get(), target.c_str(), folder, temporary.c_str(), 0) < 0)
         throw_errno("link " + entry.path + " to " + entry.target);
     put_in_place(folder, temporary, name);
     // rename(2) does nothing, and succeeds, where both names are links to the same file already.
     ::unlinkat(folder, temporary.c_str(), 0);
-}
-
-/// Before the mode: a change of owner takes set-uid bits away (chown(2)).
-void TreeWriter::set_owner(int fd, const char* name, const Entry& entry) const {
-    if (!limits_.owner || (entry.uid < 0 && entry.gid < 0))
-        return;
-    if (::fchownat(fd, name, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid),
-                   AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
-        throw_errno("give " + entry.path + " its owner");
 }
 
 void TreeWriter::take(uint64_t bytes) {
@@ -206,14 +234,13 @@ void TreeWriter::take(uint64_t bytes) {
 void TreeWriter::data(std::string_view bytes) {
     take(bytes.size());
     write_all(file_.get(), bytes, entry_.path);
-    ends_in_hole_ = false;
 }
 
 void TreeWriter::hole(uint64_t bytes) {
     take(bytes);
     if (::lseek(file_.get(), static_cast<off_t>(bytes), SEEK_CUR) < 0)
         throw_errno("write " + entry_.path);
-    ends_in_hole_ = true;
+    has_holes_ = true;
 }
 
 void TreeWriter::end() {
@@ -221,28 +248,32 @@ void TreeWriter::end() {
         throw Error(ErrorCode::InvalidArgument, "a transfer holds less data than its entry announced");
     if (!file_)
         return;
-    if (ends_in_hole_ && ::ftruncate(file_.get(), static_cast<off_t>(entry_.size)) < 0)
+    if (has_holes_ && ::ftruncate(file_.get(), static_cast<off_t>(entry_.size)) < 0)
         throw_errno("write " + entry_.path);
     set_owner(file_.get(), "", entry_);
     if (::fchmod(file_.get(), entry_.mode) < 0)
         throw_errno("set the mode of " + entry_.path);
     set_times(file_.get(), "", entry_);
-    file_.reset();
+    struct stat status{};
+    if (::fstat(file_.get(), &status) < 0)
+        throw_errno("look at " + entry_.path);
+    close_written(file_, entry_.path);
     put_in_place(folder_, std::exchange(temporary_, {}), name_);
+    placed_.insert({status.st_dev, status.st_ino});
 }
 
 void TreeWriter::finish() {
     folders_.clear();
     // Deepest last on the way in, so first on the way out: a mode without write permission cannot hinder its
     // children.
-    for (auto entry = directories_.rbegin(); entry != directories_.rend(); ++entry) {
-        const auto fd = open_folder_beneath(root_.get(), entry->path);
+    for (auto made = directories_.rbegin(); made != directories_.rend(); ++made) {
+        const auto fd = open_folder_beneath(root_.get(), made->path);
         if (!fd)
-            throw_errno("open " + entry->path);
-        set_owner(fd.get(), "", *entry);
-        if (::fchmod(fd.get(), entry->mode) < 0)
-            throw_errno("set the mode of " + entry->path);
-        set_times(fd.get(), "", *entry);
+            throw_errno("open " + made->path);
+        set_owner(fd.get(), "", *made);
+        if (::fchmod(fd.get(), made->mode) < 0)
+            throw_errno("set the mode of " + made->path);
+        set_times(fd.get(), "", *made);
     }
     directories_.clear();
 }

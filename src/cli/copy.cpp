@@ -15,7 +15,14 @@ namespace banger::cli {
 namespace {
 
 constexpr std::chrono::seconds answer_limit{30};
-constexpr uint32_t no_set_uid = 0777; // what a guest says must not make a set-uid program here
+
+/// What a guest says must not make a set-uid program here, nor a file that more people write than the owner
+/// allows for.
+uint32_t allowed_modes() {
+    const mode_t masked = ::umask(077);
+    ::umask(masked);
+    return 0777 & ~masked;
+}
 
 [[noreturn]] void throw_no_folder(const std::string& folder, const std::string& where) {
     throw Error(ErrorCode::NotFound, "there is no folder " + safe_text(folder, false) + where,
@@ -64,7 +71,8 @@ private:
         if (local_status(placement.folder).type != agent::PathType::Directory)
             throw_no_folder(placement.folder, "");
         agent::TreeLimits limits;
-        limits.mode_mask = no_set_uid;
+        limits.mode_mask = allowed_modes();
+        limits.keep_folders = true;
         limits.owner = options_.archive;
         writer_.emplace(open_file(placement.folder, O_RDONLY | O_DIRECTORY), limits);
         renaming_.emplace(placement.name);
@@ -107,9 +115,15 @@ agent::PathStatus local_status(const std::string& path) {
     return result;
 }
 
+OwnedFd Copier::session_of(const std::string& vm) {
+    if (stop_.stop_requested())
+        throw Error(ErrorCode::Cancelled, "cancelled");
+    return open_session(manager_, vm);
+}
+
 agent::PathStatus Copier::status(const CopyPath& path) {
-    const auto session = open_session(manager_, path.vm);
-    return agent::stat(session.get(), {path.path}, agent::Clock::now() + answer_limit, manager_.op());
+    const auto session = session_of(path.vm);
+    return agent::stat(session.get(), {path.path}, agent::Clock::now() + answer_limit, manager_.op(), stop_);
 }
 
 void Copier::need_folder(const CopyPath& target, const agent::PathStatus& there) const {
@@ -136,7 +150,7 @@ agent::TransferSummary Copier::in(const std::string& path, const CopyPath& targe
     agent::TreeReader reader(path, how);
     agent::RenamedSource renamed(reader, placement.name);
     MeteredSource source_entries(renamed, meter_);
-    const auto session = open_session(manager_, target.vm);
+    const auto session = session_of(target.vm);
     agent::PutRequest request{placement.folder};
     request.owner = options_.archive;
     const auto summary = agent::put(session.get(), request, source_entries, manager_.op(), stop_);
@@ -148,7 +162,7 @@ agent::TransferSummary Copier::in(const std::string& path, const CopyPath& targe
 agent::TransferSummary Copier::out(const CopyPath& source, const std::string& path) {
     need_folder({"", path}, local_status(path));
     LocalSink sink(source.path, path, options_, meter_);
-    const auto session = open_session(manager_, source.vm);
+    const auto session = session_of(source.vm);
     const agent::GetRequest request{source.path, options_.follow, agent::entry_level};
     const auto summary = agent::get(session.get(), request, sink, manager_.op(), stop_);
     meter_.clear();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/protocol.hpp"
+#include "base/fd.hpp"
 #include "cli/copy_meter.hpp"
 #include "cli/copy_path.hpp"
 #include "cli/manager.hpp"
@@ -34,6 +35,7 @@ public:
     agent::TransferSummary out(const CopyPath& source, const std::string& path);
 
 private:
+    OwnedFd session_of(const std::string& vm);
     agent::PathStatus status(const CopyPath& path);
     void need_folder(const CopyPath& target, const agent::PathStatus& there) const;
 

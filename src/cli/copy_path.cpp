@@ -29,6 +29,10 @@ bool means_folder(const std::string& path) {
 CopyPath parse_copy_path(const std::string& word) {
     if (word.empty())
         throw Error(ErrorCode::InvalidArgument, "a path is empty");
+    if (word == "-") // elsewhere that is standard input or output: no file of this name by mistake
+        throw Error(ErrorCode::Unsupported,
+                    "copies from standard input and to standard output are not supported yet",
+                    "give the path of a file; one that is named '-' is ./-");
     const auto colon = word.find(':');
     if (colon == word.npos || word.front() == '/' || word.front() == '.')
         return {"", word};

@@ -9,14 +9,12 @@ namespace banger::cli {
 
 /// One word of the command line.
 struct CopyPath {
-    std::string vm;   ///< empty: here
-    std::string path; ///< "-": a stream, when here
-
-    bool is_stream() const { return vm.empty() && path == "-"; }
+    std::string vm; ///< empty: here
+    std::string path;
 };
 
 /// "NAME:PATH" is in a VM; what begins with "/" or ".", or holds no ":", is here. Throws InvalidArgument for
-/// a VM or path that is empty.
+/// a VM or path that is empty, Unsupported for "-".
 CopyPath parse_copy_path(const std::string& word);
 
 /// What is copied.

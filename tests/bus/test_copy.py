@@ -41,6 +41,8 @@ def test_what_does_not_fit_is_refused(cli, null, file):
                           ((file, file), "neither path is in a VM"),
                           ((f"{null}:/a", f"{null}:/b"), "both paths are in VMs"),
                           (("", f"{null}:/b"), "empty"),
+                          (("-", f"{null}:/b"), "not supported yet"),
+                          ((f"{null}:/b", "-"), "./-"),
                           ((file, "nobody:/root"), "nobody")):
         result = cli.instance.exec("banger", "vm", "cp", *words, check=False)
         assert result.returncode not in (0, 134, 139) and reason in result.stderr, words

@@ -132,6 +132,9 @@ def test_links_are_kept_or_followed(guests, box, work, there):
     os.symlink("tree", outside / "to-folder")
     cp(guests, f"{inside}/to-file", f"{inside}/to-folder", f"{box}:{there}")
     assert sh(guests, box, f"cd {there}; readlink to-file to-folder") == "tree/script\ntree\n"
+    result = cp(guests, "-L", f"{inside}/to-folder", f"{box}:{there}", check=False)  # a folder does not replace the symlink
+    assert result.returncode != 0 and "something else" in result.stderr
+    sh(guests, box, f"cd {there}; rm to-folder")
     cp(guests, "-L", f"{inside}/to-file", f"{inside}/to-folder", f"{box}:{there}")
     assert sh(guests, box, f"cd {there}; cat to-file; test -d to-folder/sub && echo yes") == "#!/bin/sh\nyes\n"
     sh(guests, box, f"cd {there}; ln -s to-file again")
@@ -155,6 +158,17 @@ def test_owners_are_kept_when_asked_for(guests, box, work, there):
     assert (outside / "g").stat().st_uid == 64001 and (outside / "g").stat().st_mode & 0o7777 == 0o755
     result = cp(guests, "-a", f"{box}:{there}/f", f"{inside}/h", check=False)
     assert result.returncode != 0 and "owner" in result.stderr and not (outside / "h").exists()
+
+
+def test_modes_here_are_the_owners(guests, box, work, there):
+    """What is open to all there is so here only as far as the umask allows; a folder of the owner's stays as it was."""
+    outside, inside = work
+    (outside / "t").mkdir(mode=0o700)
+    os.chown(outside / "t", 64001, 64001)
+    sh(guests, box, f"cd {there}; mkdir -m 777 t t/new; touch t/f; chmod 666 t/f")
+    guests.exec("sh", "-c", 'umask 027; exec banger vm cp "$@"', "sh", f"{box}:{there}/t", inside, check=True)
+    modes = [(outside / "t" / name).stat().st_mode & 0o7777 for name in (".", "new", "f")]
+    assert modes == [0o700, 0o750, 0o640]
 
 
 def test_a_sparse_file_stays_sparse_and_is_quick(guests, box, work, there):
@@ -228,7 +242,8 @@ def test_nothing_of_the_guest_leads_out_of_the_target(guests, box, work, there):
     sh(guests, box, f"cd {there}; mkdir t; ln -s ../secret t/file; ln -s .. t/folder")
     cp(guests, f"{box}:{there}/t", f"{inside}/t")
     sh(guests, box, f"cd {there}; rm t/*; echo evil > t/file; mkdir t/folder; echo evil > t/folder/secret")
-    cp(guests, f"{box}:{there}/t/.", f"{inside}/t", check=False)
+    result = cp(guests, f"{box}:{there}/t/.", f"{inside}/t", check=False)
+    assert result.returncode != 0 and "folder" in result.stderr and (outside / "t" / "folder").is_symlink()
     assert (outside / "secret").read_text() == "kept"
     assert pathlib.Path(outside / "t" / "file").read_text() == "evil\n"
     assert not (outside / "t" / "file").is_symlink()

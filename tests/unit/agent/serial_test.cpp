@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <optional>
@@ -26,11 +27,13 @@ struct Rig {
     Rig() {
         auto [ours, theirs] = make_socketpair();
         host = std::move(ours);
+        ::fcntl(theirs.get(), F_SETFL, O_NONBLOCK);
         port.emplace(std::move(theirs), [this](OwnedFd fd) { sessions.push_back(std::move(fd)); });
     }
     explicit Rig(const std::string& message) {
         auto [ours, theirs] = make_socketpair();
         host = std::move(ours);
+        ::fcntl(theirs.get(), F_SETFL, O_NONBLOCK);
         port.emplace(std::move(theirs), 1025, message);
     }
     void step() {
@@ -133,6 +136,33 @@ TEST_CASE("reset drops the session, from either side") {
     CHECK(rig.hear_type() == FrameType::ResetDone);
     rig.say(link::encode(FrameType::ResetDone));
     rig.open();
+}
+
+TEST_CASE("a session that ended without reading all does not hinder the next one") {
+    Rig rig;
+    rig.bring_up();
+    rig.open();
+    const auto first = std::move(rig.sessions.back());
+    ::shutdown(first.get(), SHUT_WR);
+    CHECK(rig.hear_type() == FrameType::End);
+    for (int i = 0; i < 15; i++)
+        rig.say(link::encode_data(std::string(30'000, 'x')));
+    rig.say(link::encode(FrameType::End) + link::encode_open(agent_port) + link::encode_data("second"));
+    CHECK(rig.hear_type() == FrameType::Accept);
+    CHECK(received(rig.sessions.back().get()) == "second");
+}
+
+TEST_CASE("a request with a Reset behind it never reaches its session, however long it is") {
+    Rig rig;
+    rig.bring_up();
+    std::string said = link::encode_open(agent_port);
+    for (int i = 0; i < 5; i++)
+        said += link::encode_data(std::string(30'000, 'x'));
+    rig.say(said + link::encode(FrameType::Reset));
+    CHECK(rig.hear_type() == FrameType::Accept);
+    CHECK(rig.hear_type() == FrameType::ResetDone);
+    REQUIRE(rig.sessions.size() == 1);
+    CHECK(received(rig.sessions.back().get()) == "<end>");
 }
 
 TEST_CASE("foreign ports are refused, foreign bytes end the port") {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
 
 using namespace banger;
 using namespace banger::agent;
@@ -88,6 +89,77 @@ TEST_CASE("the agent refuses paths that lead out, and a client that sends on hea
     TreeReader reader(folder.path("big"), paths);
     CHECK_THROWS_WITH_AS(put(session.get(), {folder.path("target"), false}, reader),
                          "1 is a directory there and a file here", Error);
+}
+
+namespace {
+
+/// Counts on it that content comes to an open entry only.
+class PickySink : public EntrySink {
+public:
+    void begin(const Entry&) override { open_ = true; }
+    void data(std::string_view bytes) override { CHECK((open_ && !bytes.empty())); }
+    void hole(uint64_t bytes) override { CHECK((open_ && bytes > 0)); }
+    void end() override { open_ = false; }
+
+private:
+    bool open_ = false;
+};
+
+} // namespace
+
+TEST_CASE("content without an entry, and empty content, are refused") {
+    const std::string entry = R"({"path":"f","type":"file","size":3})";
+    using Frames = std::vector<std::pair<FrameType, std::string>>;
+    for (const auto& frames :
+         {Frames{{FrameType::Data, ""}}, Frames{{FrameType::Hole, encode_count("bytes", 0)}},
+          Frames{{FrameType::Data, "x"}}, Frames{{FrameType::Entry, entry}, {FrameType::Data, ""}},
+          Frames{{FrameType::Entry, entry}, {FrameType::Hole, encode_count("bytes", 0)}}}) {
+        auto [ours, theirs] = make_socketpair();
+        FrameStream sender(theirs.get(), soon);
+        for (const auto& [type, payload] : frames)
+            sender.send(type, payload);
+        FrameStream receiver(ours.get(), soon);
+        PickySink sink;
+        try {
+            receive_tree(receiver, sink);
+            FAIL("took it");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::InvalidArgument);
+        }
+    }
+}
+
+TEST_CASE("set-uid bits go in only together with owners") {
+    const TemporaryFolder folder;
+    write_file_atomically(folder.path("f"), "x");
+    REQUIRE(::chmod(folder.path("f").c_str(), 06755) == 0);
+    for (const bool owner : {false, true}) {
+        TreeReader reader(folder.path("f"));
+        const auto session = AgentProcess::instance().connect();
+        PutRequest request{folder.path("guest"), true};
+        request.owner = owner;
+        put(session.get(), request, reader);
+        struct stat status{};
+        REQUIRE(::stat(folder.path("guest/f").c_str(), &status) == 0);
+        CHECK((status.st_mode & 07777) == (owner ? 06755 : 0755));
+    }
+}
+
+TEST_CASE("a stat that gets no answer can be cancelled") {
+    auto [ours, theirs] = make_socketpair();
+    std::stop_source stop;
+    const int fd = ours.get();
+    std::jthread asking([&] {
+        try {
+            agent::stat(fd, {"/"}, soon, {}, stop.get_token());
+            FAIL("got an answer");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::Cancelled);
+        }
+    });
+    FrameStream peer(theirs.get(), soon);
+    CHECK(peer.receive()->type == FrameType::Request);
+    stop.request_stop();
 }
 
 TEST_CASE("get of what is not there, and stat") {

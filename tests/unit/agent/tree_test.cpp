@@ -106,11 +106,74 @@ TEST_CASE("what stands in the way is replaced, not written through") {
     write(writer, file("a", 1), "1");
     write(writer, file("b", 1), "2");
     write(writer, symlink_to("b", "c"));
-    write(writer, directory("a"));
     CHECK(read_file(folder.path("victim")) == "keep");
-    CHECK(fs::is_directory(folder.path("a")));
-    CHECK_THROWS_AS(write(writer, file("a")), Error);
-    CHECK_THROWS_AS(write(writer, symlink_to("a", "x")), Error);
+    write(writer, directory("d"));
+    CHECK_THROWS_AS(write(writer, file("d")), Error);
+    CHECK_THROWS_AS(write(writer, symlink_to("d", "x")), Error);
+}
+
+TEST_CASE("nothing gives way to a directory") {
+    const TemporaryFolder folder;
+    write_file_atomically(folder.path("file"), "keep");
+    fs::create_directory_symlink("nowhere", folder.path("link"));
+    auto writer = writer_for(folder.path());
+    for (const auto* path : {"file", "link"}) {
+        try {
+            write(writer, directory(path));
+            FAIL("made it");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::FailedPrecondition);
+        }
+    }
+    writer.finish();
+    CHECK(read_file(folder.path("file")) == "keep");
+    CHECK(fs::read_symlink(folder.path("link")) == "nowhere");
+}
+
+TEST_CASE("folders that stood before keep their modes and times when asked for") {
+    const TemporaryFolder folder;
+    fs::create_directory(folder.path("old"));
+    ::chmod(folder.path("old").c_str(), 0710);
+    TreeLimits limits;
+    limits.mode_mask = 0755;
+    limits.keep_folders = true;
+    auto writer = writer_for(folder.path(), limits);
+    auto old = directory("old", 0777);
+    old.mtime_ns = 5;
+    write(writer, old);
+    write(writer, directory("new", 0777));
+    writer.finish();
+    struct stat status{};
+    REQUIRE(::stat(folder.path("old").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0710);
+    CHECK(status.st_mtim.tv_sec > 0);
+    REQUIRE(::stat(folder.path("new").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0755);
+}
+
+TEST_CASE("paths of folders are kept up to a limit only") {
+    const TemporaryFolder folder;
+    auto writer = writer_for(folder.path());
+    fs::create_directory(folder.path("d"));
+    std::string deep = "d";
+    for (int i = 0; i < 15; i++)
+        deep += "/" + std::string(255, 'x');
+    write(writer, file(deep + "/f"));
+    const auto same = directory(deep);
+    const size_t fitting = (size_t{256} << 20) / deep.size();
+    for (size_t i = 0; i < fitting; i++)
+        writer.begin(same);
+    CHECK_THROWS_WITH_AS(writer.begin(same), "the transfer is larger than allowed", Error);
+}
+
+TEST_CASE("a file is as long as announced, whatever follows a hole") {
+    const TemporaryFolder folder;
+    auto writer = writer_for(folder.path());
+    writer.begin(file("a", 100));
+    writer.hole(100);
+    writer.data("");
+    writer.end();
+    CHECK(fs::file_size(folder.path("a")) == 100);
 }
 
 TEST_CASE("no entry leads out of the directory") {
@@ -215,11 +278,12 @@ TEST_CASE("hard links and holes come out as they went in") {
     CHECK(read_file(folder.path("to/sub/b")) == "linked");
 }
 
-TEST_CASE("a hard link does not lead out, nor to what is no file") {
+TEST_CASE("a hard link leads to a file of the transfer only") {
     const TemporaryFolder folder;
     fs::create_directories(folder.path("in/folder"));
     fs::create_directory(folder.path("out"));
     write_file_atomically(folder.path("out/secret"), "secret");
+    write_file_atomically(folder.path("in/mine"), "stood before");
     fs::create_directory_symlink(folder.path("out"), folder.path("in/there"));
     fs::create_symlink(folder.path("out/secret"), folder.path("in/link"));
     auto writer = writer_for(folder.path("in"));
@@ -228,7 +292,8 @@ TEST_CASE("a hard link does not lead out, nor to what is no file") {
         entry.type = EntryType::HardLink;
         return entry;
     };
-    for (const auto* target : {"../out/secret", "/etc/passwd", "there/secret", "link", "folder", "none", "."})
+    for (const auto* target :
+         {"../out/secret", "/etc/passwd", "there/secret", "link", "folder", "none", ".", "mine"})
         CHECK_THROWS_AS(write(writer, link("x", target)), Error);
     CHECK_FALSE(fs::exists(folder.path("in/x")));
     for (const auto& left : fs::directory_iterator(folder.path("in")))

@@ -6,9 +6,11 @@
 #include "daemon/image/ext4_format.hpp"
 #include "daemon/image/ext4_writer.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <ctime>
 
 namespace banger {
@@ -19,12 +21,13 @@ constexpr uint64_t smallest = 32 << 20; // room for the journal, and for somethi
 
 constexpr std::chrono::minutes check_limit{10};
 
-RunResult run_tool(const char* name, std::vector<std::string> arguments, const std::stop_token& stop) {
+RunResult run_tool(const char* name, std::vector<std::string> arguments, std::stop_token stop = {}) {
     ProcessSpec spec;
     spec.program = find_program(name, "e2fsprogs");
     spec.arguments = std::move(arguments);
     spec.environment = {"LC_ALL=C.UTF-8"};
-    return run(std::move(spec), {.timeout = check_limit, .stop = stop});
+    spec.parent_death_signal = SIGKILL; // the next daemon may use the disk
+    return run(std::move(spec), {.timeout = check_limit, .stop = std::move(stop)});
 }
 
 /// Everything that it safely can, it mends. Exit status 1: it has (e2fsck(8)).
@@ -34,6 +37,13 @@ void check_disk(const std::string& path, const std::stop_token& stop) {
         throw Error(ErrorCode::FailedPrecondition, "the filesystem of " + path + " is damaged",
                     "look at it with: e2fsck -f " + path)
             .with_details(result.output + result.errors);
+}
+
+uint64_t size_of(const std::string& path) {
+    struct stat facts{};
+    if (::stat(path.c_str(), &facts) < 0)
+        throw_errno("look at " + path);
+    return static_cast<uint64_t>(facts.st_size);
 }
 
 } // namespace
@@ -60,9 +70,15 @@ void make_work_disk(const std::string& path, uint64_t bytes) {
 
 void grow_work_disk(const std::string& path, uint64_t bytes, const std::stop_token& stop) {
     check_disk(path, stop);
-    if (::truncate(path.c_str(), static_cast<off_t>(bytes)) < 0)
+    const auto size = size_of(path); // the file's own: a record of it is written later, and may not have been
+    if (size > bytes)
+        throw Error(ErrorCode::InvalidArgument,
+                    "the disk " + path + " has " + human_size(size) + " already, and can only grow",
+                    "ask for " + human_size(size) + " or more");
+    if (size < bytes && ::truncate(path.c_str(), static_cast<off_t>(bytes)) < 0)
         throw_errno("make " + path + " larger");
-    const auto result = run_tool("resize2fs", {path}, stop);
+    const auto result =
+        run_tool("resize2fs", {path}); // goes on to its end: half of it is a damaged filesystem
     if (result.status != 0)
         throw Error(ErrorCode::Internal, "resize2fs ended with status " + std::to_string(result.status),
                     "is there room for it? the disk is as it was, in a larger file")

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <future>
 
 namespace banger::daemon {
@@ -64,6 +65,7 @@ public:
 
 private:
     std::future<void> make_disk();
+    void grow_on();
     void write_disk() const;
     std::string network();
     std::string make_tap();
@@ -86,13 +88,28 @@ private:
 /// deleted.
 std::future<void> Start::make_disk() {
     make_directories(plan_.paths.folder);
-    if (plan_.rootfs.empty() || ::access(plan_.paths.work_disk().c_str(), F_OK) == 0)
+    if (plan_.rootfs.empty() || ::access(plan_.paths.work_disk().c_str(), F_OK) == 0) {
+        grow_on();
         return std::async(std::launch::deferred, [] {});
+    }
     undo_.push("disk", [this] { ::unlink(plan_.paths.work_disk().c_str()); });
     return std::async(std::launch::async, [this, op_id = current_op_id()] {
         const OpScope scope(op_id);
         steps_.run("disk", [&] { write_disk(); });
     });
+}
+
+/// A disk that is larger than what is written down was about to grow when the daemon or the host ended: now
+/// its filesystem does.
+void Start::grow_on() {
+    std::error_code none;
+    const auto disk = plan_.paths.work_disk();
+    const auto size = std::filesystem::file_size(disk, none);
+    if (plan_.rootfs.empty() || none || size <= plan_.vm.disk_bytes)
+        return;
+    log::info("the disk of VM " + plan_.vm.name.str() + " has not grown to its end: this is done now");
+    steps_.run("disk", [&] { grow_work_disk(disk, size, steps_.stop()); });
+    vmm_.disk_bytes = size;
 }
 
 /// Under another name first: a disk with the right name is a whole one.
@@ -172,8 +189,11 @@ void Start::launch() {
         helper_.cleanup(plan_.vm.id);
     });
     const auto launched = helper_.launch(plan_.vm.id, request);
-    vmm_ = {
-        launched.pid, open_pidfd(launched.pid), launched.api_socket, launched.vsock_socket, request.vmm, {}};
+    vmm_.pid = launched.pid;
+    vmm_.pidfd = open_pidfd(launched.pid);
+    vmm_.api_socket = launched.api_socket;
+    vmm_.vsock_socket = launched.vsock_socket;
+    vmm_.vmm = request.vmm;
     vmm::wait_for_socket(vmm_.api_socket, Clock::now() + launch_limit, steps_.stop(), vmm_.pidfd.get());
 }
 

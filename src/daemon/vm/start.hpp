@@ -35,6 +35,7 @@ struct RunningVmm {
     std::string vsock_socket;
     std::string vmm; ///< "firecracker", "qemu" or "null"
     std::string tap;
+    uint64_t disk_bytes = 0; ///< of the work disk, where it is larger than was known; else 0
 };
 
 /// Steps: (cleanup), network beside disk, launch, configure, boot, ready. Returns when the guest's agent has

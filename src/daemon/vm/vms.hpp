@@ -110,6 +110,7 @@ private:
     void begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::milliseconds ready_timeout);
     StartPlan plan_start(const VmEntry& entry, std::chrono::milliseconds ready_timeout);
     void started(const EntryPtr& entry, const JobPtr& job, RunningVmm vmm);
+    void note_disk(const EntryPtr& entry, uint64_t bytes);
     void start_failed(const EntryPtr& entry, const JobPtr& job, const Error& error);
 
     // vms_stop.cpp

@@ -67,11 +67,12 @@ void Vms::begin_start(const EntryPtr& entry, const JobPtr& job, std::chrono::mil
         return entry->finished();
     }
     try {
+        // Before all that can fail: what an earlier run has left goes with a failed start.
+        if (entry->status.state != VmState::Starting)
+            advance(*entry, VmEvent::Start);
         const auto plan = plan_start(*entry, ready_timeout);
         entry->retry.cancel();
         entry->needs_cleanup = true;
-        if (entry->status.state != VmState::Starting)
-            advance(*entry, VmEvent::Start);
         tools_.crew.run<std::shared_ptr<RunningVmm>>(
             task_of(*job),
             [plan, sink = tools_.jobs.step_sink(job)](HelperClient& helper, const std::stop_token& stop) {
@@ -94,10 +95,25 @@ void Vms::started(const EntryPtr& entry, const JobPtr& job, RunningVmm vmm) {
         automatic_vmm_ = vmm.vmm;
     entry->status.started_at = now_microseconds();
     entry->status.last_active = entry->status.started_at;
+    if (vmm.disk_bytes > 0)
+        note_disk(entry, vmm.disk_bytes);
     hold_vmm(entry, std::move(vmm));
     advance(*entry, VmEvent::Ready);
     job->succeed(result_of(*entry));
     entry->finished();
+}
+
+void Vms::note_disk(const EntryPtr& entry, uint64_t bytes) {
+    try {
+        auto config = entry->config;
+        config.disk_bytes = bytes;
+        tools_.store.update(config);
+        entry->config = std::move(config);
+        if (entry->object)
+            entry->object->emit_config();
+    } catch (const Error& error) { // the next start finds it out again
+        log::error("cannot write down the disk of VM " + entry->config.id.str() + ": " + error.message());
+    }
 }
 
 /// The worker has taken back what it did; where it could not, the cleanup that follows tries again.

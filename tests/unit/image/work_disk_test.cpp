@@ -46,6 +46,23 @@ TEST_CASE("a work disk grows with the filesystem in it") {
     tool("e2fsck", {"-f", "-n", disk});
 }
 
+TEST_CASE("a disk that is larger already is left alone, and one whose growth was interrupted goes on") {
+    const Folder folder;
+    const auto disk = folder.path + "/work.ext4";
+    make_work_disk(disk, 64 << 20);
+    std::filesystem::resize_file(disk, 256 << 20);
+    try {
+        grow_work_disk(disk, 128 << 20);
+        FAIL("cut");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::InvalidArgument);
+    }
+    CHECK(std::filesystem::file_size(disk) == 256 << 20);
+    grow_work_disk(disk, 256 << 20);
+    CHECK(tool("dumpe2fs", {"-h", disk}).find("Block count:              65536\n") != std::string::npos);
+    tool("e2fsck", {"-f", "-n", disk});
+}
+
 TEST_CASE("what is no filesystem does not grow") {
     const Folder folder;
     const auto disk = folder.path + "/work.ext4";

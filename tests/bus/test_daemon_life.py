@@ -273,6 +273,23 @@ def test_a_guest_that_reboots_is_started_again(place, client):
     client.done("StopVm", "box")
 
 
+def test_a_guest_that_reboots_for_ever_stays_stopped(place, client):
+    made = client.made(name="box", start=True)
+    for _ in range(5):
+        until(lambda: place.vmms() and client.vms()["box"]["State"] == "running", "it runs")
+        says(place, made, "reboot: Restarting system")
+        kill_and_wait(place.vmms()[0], signal.SIGTERM)
+    vm = client.until_state("box", "stopped")
+    assert vm["ExitReason"] == "reboot" and "5 times in a row" in vm["ExitDetail"]
+    assert place.vmms() == []
+    client.done("StartVm", "box")  # counts from the beginning
+    first = place.vmms()[0]
+    says(place, made, "reboot: Restarting system")
+    kill_and_wait(first, signal.SIGTERM)
+    until(lambda: place.vmms() and place.vmms() != [first] and client.vms()["box"]["State"] == "running", "it runs again")
+    client.done("StopVm", "box")
+
+
 @pytest.mark.parametrize("words, reason", [
     (["reboot: Power down"], "poweroff"), (["banger-agent: power off", "reboot: Restarting system"], "poweroff"),
     (["Kernel panic - not syncing: sysrq triggered crash", "CPU: 0"], "panic")])

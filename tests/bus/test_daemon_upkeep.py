@@ -1,4 +1,5 @@
 """What the daemon does by itself or tells: statistics, console logs, pruning, idle VMs, boots of the host."""
+import os
 import signal
 import subprocess
 
@@ -110,6 +111,7 @@ def test_a_vmm_whose_guest_has_halted_is_ended(place, client):
     made = client.made(name="box", start=True)
     with open(folder(place, made) / "console.log", "a", encoding="ascii") as log:
         log.write("[    3.141] reboot: System halted\n")
+    os.kill(place.vmms()[0], signal.SIGSTOP)  # so that its agent does not answer
     assert client.until_state("box", "stopped")["ExitReason"] == "poweroff"
 
 

@@ -77,6 +77,16 @@ std::optional<Said> last_said(std::string_view console) {
     return said;
 }
 
+/// What the kernel begins its lines with, "[    3.141593] ".
+bool drop_stamp(std::string_view& line) {
+    const auto end = line.starts_with('[') ? line.find_first_not_of(" .0123456789TC", 1) : 0;
+    if (end == 0 || end == std::string_view::npos || !line.substr(end).starts_with("]"))
+        return false;
+    line.remove_prefix(end + 1);
+    line.remove_prefix(line.starts_with(' ') ? 1 : 0);
+    return true;
+}
+
 std::string signal_detail(int number) {
     const char* const name = ::sigabbrev_np(number);
     return "signal " + std::to_string(number) + (name ? " (" + std::string(name) + ")" : "");
@@ -112,7 +122,8 @@ Ending ending_of(std::string_view console, std::optional<int> wait_status) {
     if (!wait_status)
         return {std::string(exit_reason::crashed), {}};
     if (WIFSIGNALED(*wait_status))
-        return {std::string(exit_reason::crashed), signal_detail(WTERMSIG(*wait_status))};
+        return {std::string(exit_reason::crashed), signal_detail(WTERMSIG(*wait_status)),
+                WTERMSIG(*wait_status)};
     if (WEXITSTATUS(*wait_status) == 0)
         return {std::string(exit_reason::poweroff), {}};
     return {std::string(exit_reason::crashed), "status " + std::to_string(WEXITSTATUS(*wait_status))};
@@ -124,9 +135,12 @@ Ending how_it_ended(int pidfd, const std::string& console_path) {
 }
 
 bool has_halted(std::string_view console) {
-    const auto last = last_lines(console, 2);
-    return last.find("reboot: System halted") != std::string::npos ||
-           last.find("reboot: Power down") != std::string::npos;
+    const auto last = last_lines(console, 1);
+    std::string_view line = last;
+    if (!drop_stamp(line))
+        return false;
+    drop_stamp(line); // CONFIG_PRINTK_CALLER's
+    return line == "reboot: System halted" || line == "reboot: Power down";
 }
 
 } // namespace banger::daemon

@@ -24,7 +24,7 @@ Ending ending_of(std::string_view console, std::optional<int> wait_status);
 Ending how_it_ended(int pidfd, const std::string& console_path);
 
 /// The guest has halted without ending its VMM, as Firecracker's do that have no power button to press:
-/// nothing more is to come.
+/// nothing more is to come. By the very last line, which must be the kernel's own.
 bool has_halted(std::string_view console);
 
 } // namespace banger::daemon

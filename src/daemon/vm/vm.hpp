@@ -28,6 +28,7 @@ inline constexpr std::string_view start_failed = "start-failed";
 struct Ending {
     std::string reason; ///< one of exit_reason
     std::string detail; ///< for people: "signal 9 (Killed)"; often empty
+    int signal = 0;     ///< that the VMM died of; 0: of none, or it is not known
 };
 
 /// What a VM is made of. Changes only by rename and set.

@@ -8,6 +8,7 @@
 #include "daemon/vm/state_waiters.hpp"
 #include "daemon/vm/vm.hpp"
 #include "daemon/vm/vm_object.hpp"
+#include "daemon/wait.hpp"
 
 #include <deque>
 #include <functional>
@@ -30,6 +31,12 @@ struct Operation {
     std::stop_source hurry{}; ///< of a stop or a restart: kill now
 };
 
+/// A signal that may be why a VMM ends.
+struct SentSignal {
+    SignalName signal;
+    Clock::time_point at;
+};
+
 /// For the loop's thread. Operations on one VM run one after the other; those of different VMs side by side.
 class VmEntry : public std::enable_shared_from_this<VmEntry> {
 public:
@@ -50,11 +57,12 @@ public:
     bool recovering = false;                      ///< state is what the last daemon wrote, not yet looked at
     std::vector<std::function<void()>> recovered; ///< waiting for that
     StateWaiters waiters;
-    std::optional<Ending>
-        expected; ///< how the VMM ends if it now ends by itself: somebody has sent it a signal
+    std::optional<SentSignal> sent;                               ///< to its VMM, by somebody: the last one
+    unsigned quick_reboots = 0;                                   ///< in a row
     std::function<void(const Outcome<Nothing>& outcome)> on_gone; ///< of a deletion: nothing of it is left
     std::string halted_console;      ///< what it ended with when the guest seemed to have halted
     bool asked_whether_idle = false; ///< the answer is under way
+    bool asked_whether_halted = false;
     Timer retry;
     unsigned retries = 0;
 

@@ -97,7 +97,7 @@ void Vms::hold_vmm(const EntryPtr& entry, RunningVmm vmm) {
     status.tap = std::move(vmm.tap);
     entry->pidfd = std::make_shared<const OwnedFd>(std::move(vmm.pidfd));
     entry->needs_cleanup = true; // from now on the helper holds something of it
-    entry->expected.reset();
+    entry->sent.reset();
     entry->halted_console.clear();
     watch_exit(entry);
     if (!patrol_.active() || entry->config.auto_stop_after > 0)
@@ -115,6 +115,7 @@ void Vms::watch_exit(const EntryPtr& entry) {
 void Vms::forget_vmm(VmEntry& entry) {
     entry.exit_watch.cancel();
     entry.pidfd.reset();
+    entry.quick_reboots = 0;
     entry.status.pid = 0;
     entry.status.api_socket.clear();
     entry.status.vsock_socket.clear();

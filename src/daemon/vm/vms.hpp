@@ -140,7 +140,7 @@ private:
     /// Sets when to look next, if any VM runs.
     void arm_patrol();
     void go_round();
-    static void end_halted(VmEntry& entry);
+    void end_halted(const EntryPtr& entry);
     void ask_whether_idle(const EntryPtr& entry);
 
     // vms_pause.cpp

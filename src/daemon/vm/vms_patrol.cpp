@@ -60,7 +60,7 @@ void Vms::go_round() {
             continue;
         try {
             bound_console(entry->paths);
-            end_halted(*entry);
+            end_halted(entry);
         } catch (const Error& error) {
             log::warning("console of VM " + entry->config.name.str() + ": " + error.message());
         }
@@ -71,15 +71,29 @@ void Vms::go_round() {
     arm_patrol();
 }
 
-/// A VMM that a halted guest has left running. Twice the same console: whatever its end says, it is the end.
-void Vms::end_halted(VmEntry& entry) {
-    const auto console = console_end(entry.paths.console());
-    const bool halted = has_halted(console) && entry.status.state == VmState::Running && !entry.busy();
-    if (halted && entry.halted_console == console && !console.empty()) {
-        log::info("the guest of VM " + entry.config.name.str() + " has halted: its VMM is ended");
-        ::syscall(SYS_pidfd_send_signal, entry.pidfd->get(), SIGKILL, nullptr, 0);
-    }
-    entry.halted_console = halted ? console : std::string();
+/// A VMM that a halted guest has left running: twice the same console, and no agent that answers. Whoever
+/// writes to the console can write what a kernel says, so its words alone do not end a VM.
+void Vms::end_halted(const EntryPtr& entry) {
+    const auto console = console_end(entry->paths.console());
+    const bool halted = has_halted(console) && entry->status.state == VmState::Running && !entry->busy();
+    const bool still = halted && entry->halted_console == console;
+    entry->halted_console = halted ? console : std::string();
+    if (!still || entry->asked_whether_halted)
+        return;
+    entry->asked_whether_halted = true;
+    tools_.crew.run<uint64_t>(
+        {current_op_id(), false, {}},
+        [vsock = entry->status.vsock_socket](HelperClient&, const std::stop_token&) {
+            return open_sessions(vsock);
+        },
+        [this, entry, pidfd = entry->pidfd, console](const Outcome<uint64_t>& outcome) {
+            entry->asked_whether_halted = false;
+            if (std::holds_alternative<uint64_t>(outcome) || entry->pidfd != pidfd || entry->busy() ||
+                entry->status.state != VmState::Running || console_end(entry->paths.console()) != console)
+                return;
+            log::info("the guest of VM " + entry->config.name.str() + " has halted: its VMM is ended");
+            ::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+        });
 }
 
 /// Sessions do not pass through the daemon, so the guest's agent is asked. One that does not answer is taken

@@ -120,6 +120,7 @@ void Vms::note_disk(const EntryPtr& entry, uint64_t bytes) {
 void Vms::start_failed(const EntryPtr& entry, const JobPtr& job, const Error& error) {
     if (error.step() == "network")
         bridge_is_up_ = false;
+    entry->quick_reboots = 0;
     if (!entry->recovering && entry->status.state == VmState::Starting) {
         if (error.code() == ErrorCode::Cancelled)
             advance(*entry, VmEvent::StartCancelled, {std::string(exit_reason::stopped), {}});

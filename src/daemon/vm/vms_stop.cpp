@@ -96,11 +96,11 @@ JobPtr Vms::send_signal(const EntryPtr& entry, const SignalName& signal, const R
                         std::string(vm_state_name(entry->status.state)) + ": there is no VMM to signal",
                     "start it first: banger vm start " + entry->config.name.str());
     const auto job = make_job("vm-kill", request, false);
-    entry->expected = Ending{std::string(exit_reason::killed), "signal " + signal.str() + " was sent"};
     if (::syscall(SYS_pidfd_send_signal, entry->pidfd->get(), signal.number(), nullptr, 0) < 0) {
         job->fail(errno_error("send " + signal.str() + " to the VMM", errno));
         return job;
     }
+    entry->sent = SentSignal{signal, Clock::now()};
     job->succeed(result_of(*entry));
     return job;
 }

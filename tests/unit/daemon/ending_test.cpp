@@ -62,6 +62,7 @@ TEST_CASE("without words the VMM's status tells") {
     CHECK(reason("login: ") == "crashed");
     CHECK(ending_of("", 3 << 8).detail == "status 3");
     CHECK(ending_of("", SIGSEGV).reason == "crashed");
+    CHECK(ending_of("", SIGSEGV).signal == SIGSEGV);
     CHECK(ending_of("", SIGSEGV).detail == "signal 11 (SEGV)");
     CHECK(reason("reboot: Power down", SIGKILL) == "poweroff");
 }
@@ -69,7 +70,11 @@ TEST_CASE("without words the VMM's status tells") {
 TEST_CASE("a guest has halted when the kernel's last line says so") {
     CHECK(has_halted("x\n[ 1.0] reboot: System halted\n"));
     CHECK(has_halted("x\n[ 1.0] reboot: Power down\n"));
-    CHECK_FALSE(has_halted("[ 1.0] reboot: System halted\none\ntwo\n"));
+    CHECK(has_halted("x\n[    1.234567][    T1] reboot: System halted\n\n"));
+    CHECK_FALSE(has_halted("[ 1.0] reboot: System halted\none\n"));
+    CHECK_FALSE(has_halted("[ 1.0] reboot: System halted, says the manual\n"));
+    CHECK_FALSE(has_halted("$ grep '[ 1.0] reboot: System halted'\n"));
+    CHECK_FALSE(has_halted("reboot: System halted\n"));
     CHECK_FALSE(has_halted(""));
 }
 

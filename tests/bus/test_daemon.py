@@ -2,32 +2,12 @@
 import signal
 
 import pytest
-from banger_test import BANGER, BusError, Instance, kill_and_wait, run, until
-from daemon_parts import PROPERTIES, STEPS, Client, Place, error_of, variants
+from banger_test import BANGER, BusError, kill_and_wait, run, until
+from daemon_parts import PROPERTIES, STEPS, Client, error_of, variants
+from daemon_place import client, place, shared  # noqa: F401 (fixtures)
 
 VM_PATH = "/org/banger/Manager1/vm/"
 BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """One instance for all tests here; each leaves it as it was."""
-    with Instance() as instance:
-        place = Place(instance)
-        yield place
-        place.client.leave()
-
-
-@pytest.fixture
-def place(shared):
-    yield shared
-    shared.clear()
-    shared.check_nothing_left()
-
-
-@pytest.fixture
-def client(place):
-    return place.client
 
 
 # --- what foreign tools see

@@ -7,28 +7,9 @@ import threading
 import pytest
 from banger_test import BusError, Instance, kill_and_wait, until, wait_ended
 from daemon_parts import Client, Place, error_of
+from daemon_place import client, place, shared  # noqa: F401 (fixtures)
 
 MOMENTS = [0, 2, 5, 10, 15, 20, 30, 40, 60, 80, 120]  # ms after the call: over all steps of a start, whatever the machine
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Instance() as instance:
-        place = Place(instance)
-        yield place
-        place.client.leave()
-
-
-@pytest.fixture
-def place(shared):
-    yield shared
-    shared.clear()
-    shared.check_nothing_left()
-
-
-@pytest.fixture
-def client(place):
-    return place.client
 
 
 def pause(milliseconds):

@@ -3,30 +3,11 @@ import os
 import signal
 
 import pytest
-from banger_test import BusError, Instance, kill_and_wait, until
-from daemon_parts import STEPS, Client, Place, variants
+from banger_test import BusError, kill_and_wait, until
+from daemon_parts import STEPS, Client, variants
+from daemon_place import client, place, shared  # noqa: F401 (fixtures)
 
 VM = "org.banger.Vm1"
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Instance() as instance:
-        place = Place(instance)
-        yield place
-        place.client.leave()
-
-
-@pytest.fixture
-def place(shared):
-    yield shared
-    shared.clear()
-    shared.check_nothing_left()
-
-
-@pytest.fixture
-def client(place):
-    return place.client
 
 
 def steps(client, job):

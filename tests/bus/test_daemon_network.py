@@ -2,23 +2,9 @@
 import json
 
 import pytest
-from banger_test import Instance, until
-from daemon_parts import Client, Place
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Instance() as instance:
-        place = Place(instance)
-        yield place
-        place.client.leave()
-
-
-@pytest.fixture
-def place(shared):
-    yield shared
-    shared.clear()
-    shared.check_nothing_left()
+from banger_test import until
+from daemon_parts import Client
+from daemon_place import place, shared  # noqa: F401 (fixtures)
 
 
 def elements(place, family, name):

@@ -3,29 +3,9 @@ import os
 import signal
 import subprocess
 
-import pytest
-from banger_test import Instance, kill_and_wait, until
-from daemon_parts import Place, variants
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Instance() as instance:
-        place = Place(instance)
-        yield place
-        place.client.leave()
-
-
-@pytest.fixture
-def place(shared):
-    yield shared
-    shared.clear()
-    shared.check_nothing_left()
-
-
-@pytest.fixture
-def client(place):
-    return place.client
+from banger_test import kill_and_wait, until
+from daemon_parts import variants
+from daemon_place import client, place, shared  # noqa: F401 (fixtures)
 
 
 def folder(place, vm):

@@ -24,10 +24,10 @@ def host():
 
 
 def files(machine):
-    """All that is named after banger, but udev's own memory: of each link that it ever made for a device it keeps a folder with an
-    empty .lock in /run/udev/links until the next boot, whoever's device it was."""
-    named = machine.run(["find", *FOLDERS, "!", "-path", "/run/user/*", "!", "-path", "/run/udev/links/*", "(", "-path", "*banger*", "-o", "-path", "*btap-*", ")"],
-                        check=False)
+    """All that is named after banger, but udev's own memory: of each link that it made for a device, it keeps a folder with a lock
+    in /run/udev/links until it tidies up in an idle hour (systemd before 257)."""
+    named = machine.run(["find", *FOLDERS, "!", "-path", "/run/user/*", "!", "-path", "/run/udev/links/*",
+                         "(", "-path", "*banger*", "-o", "-path", "*btap-*", ")"], check=False)
     return set(named.stdout.splitlines())
 
 
@@ -247,7 +247,8 @@ def test_uninstall_leaves_nothing(host):
     assert "not installed any more" in told.stdout
     assert host.run(["test", "-e", f"/proc/{pid}"], check=False).status != 0
     assert files(host) - host.files_before == set()
-    left = host.run(["find", "/etc", "/run", "/var", "-xdev", "!", "-path", "/run/udev/links/*", "-newer", "/root/begin", "-path", "*banger*"], check=False).stdout
+    left = host.run(["find", "/etc", "/run", "/var", "-xdev", "!", "-path", "/run/udev/links/*", "-newer", "/root/begin",
+                     "-path", "*banger*"], check=False).stdout
     assert left == ""
     host.until("test -z \"$(losetup -nO NAME)\"", "no loop device is left")  # they go by themselves, when their last user is gone
     assert host.trace() == host.trace_before

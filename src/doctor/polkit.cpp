@@ -1,10 +1,10 @@
 #include "base/error.hpp"
+#include "base/pidfd.hpp"
 #include "base/process.hpp"
 #include "bus/errors.hpp"
 #include "doctor/doctor.hpp"
 #include "doctor/probe.hpp"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -61,7 +61,7 @@ public:
     Stand& operator=(const Stand&) = delete;
     ~Stand() {
         input_.reset();
-        ::syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
+        signal_pidfd(child_.pidfd.get(), SIGKILL);
         try {
             wait_child(child_);
         } catch (const Error&) {

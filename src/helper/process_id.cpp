@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/pidfd.hpp"
 #include "base/process.hpp"
 
 #include <sys/syscall.h>
@@ -46,8 +47,8 @@ bool alive(int pidfd) {
 }
 
 void send_signal(int pidfd, int number) {
-    if (::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) < 0 && errno != ESRCH)
-        throw_errno("signal the VMM");
+    if (const int error = signal_pidfd(pidfd, number); error != 0 && error != ESRCH)
+        throw errno_error("signal the VMM", error);
 }
 
 namespace {

@@ -3,9 +3,9 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/file.hpp"
+#include "base/pidfd.hpp"
 #include "install/metadata.hpp"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -54,7 +54,7 @@ std::vector<OwnedFd> members(unsigned uid) {
 size_t end_daemons(unsigned uid) {
     const auto daemons = members(uid);
     for (const auto& daemon : daemons)
-        ::syscall(SYS_pidfd_send_signal, daemon.get(), SIGTERM, nullptr, 0);
+        signal_pidfd(daemon.get(), SIGTERM);
     size_t ended = 0;
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
     for (const auto& daemon : daemons) {

@@ -1,9 +1,9 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/pidfd.hpp"
 #include "instance/lifecycle.hpp"
 
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -16,20 +16,16 @@ constexpr int graceful_ms = 10'000; ///< the supervisor gives its processes 5 s 
 constexpr int kill_ms = 20'000;
 constexpr int lock_ms = 30'000;
 
-void signal_pidfd(const OwnedFd& process, int number) {
-    ::syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0);
-}
-
 /// TERM, then KILL. PID 1 of a namespace has not ended before everything in the namespace has.
 bool end_process(const ProcessId& id, const std::string& what) {
     const auto process = id.open();
     if (!process)
         return false;
-    signal_pidfd(*process, SIGTERM);
-    signal_pidfd(*process, SIGCONT);
+    signal_pidfd(process->get(), SIGTERM);
+    signal_pidfd(process->get(), SIGCONT);
     if (wait_readable(process->get(), graceful_ms))
         return true;
-    signal_pidfd(*process, SIGKILL);
+    signal_pidfd(process->get(), SIGKILL);
     if (!wait_readable(process->get(), kill_ms))
         throw Error(ErrorCode::Timeout,
                     what + " (pid " + std::to_string(id.pid) + ") does not end, even when killed",

@@ -187,7 +187,7 @@ def test_a_protected_vm_is_not_deleted(place, client):
     assert client.vms()["box"]["Protected"]
     for force in (False, True):
         text = client.fails("FailedPrecondition", lambda force=force: client.done("DeleteVm", "box", force=force))
-        assert "protected" in text
+        assert "is protected" in text and "banger vm protect --off box" in text
     assert client.vms()["box"]["State"] == "running"
     client.fails("InvalidArgument", lambda: client.create(name="gone", protected=True, ephemeral=True))
     client.done("SetVm", "box", protected=False)

@@ -56,9 +56,12 @@ void bound_console(const VmPaths& paths) {
         return;
     const auto old = open_file(paths.old_console(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
     off_t from = size - most_console;
-    while (::copy_file_range(log.get(), &from, old.get(), nullptr, most_console, 0) > 0) {
-        // until its end
-    }
+    ssize_t copied = 0;
+    do
+        copied = ::copy_file_range(log.get(), &from, old.get(), nullptr, most_console, 0);
+    while (copied > 0);
+    if (copied < 0) // then it stays as long as it is, and the next round tries again
+        throw_errno("keep the end of " + paths.console());
     if (::ftruncate(log.get(), 0) < 0)
         throw_errno("begin " + paths.console() + " anew");
 }

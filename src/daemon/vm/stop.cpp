@@ -3,10 +3,10 @@
 #include "agent/client.hpp"
 #include "base/log.hpp"
 #include "base/op_id.hpp"
+#include "base/pidfd.hpp"
 #include "daemon/wait.hpp"
 #include "vmm/client.hpp"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,7 +65,7 @@ void let_run(const StopPlan& plan, const std::stop_token& hurry) {
 /// The VMM runs with the owner's uid, so this is ours to do, without asking the helper. False when that was
 /// not enough.
 bool kill_directly(int pidfd) {
-    if (::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
+    if (const int error = signal_pidfd(pidfd, SIGKILL); error != 0 && error != ESRCH)
         return false;
     return wait_readable(pidfd, static_cast<int>(std::chrono::milliseconds(death_limit).count()));
 }

@@ -9,8 +9,7 @@ namespace banger::daemon {
 JobPtr Vms::remove(const EntryPtr& entry, bool force, const Request& request) {
     if (entry->config.is_protected)
         throw Error(ErrorCode::FailedPrecondition, "VM " + entry->config.name.str() + " is protected",
-                    "take the protection away first: banger vm set --protected=no " +
-                        entry->config.name.str());
+                    "take the protection away first: banger vm protect --off " + entry->config.name.str());
     if (!force && is_active(entry->status.state))
         throw Error(ErrorCode::FailedPrecondition,
                     "VM " + entry->config.name.str() + " is " +

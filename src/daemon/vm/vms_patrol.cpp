@@ -1,13 +1,13 @@
 // What is looked at from time to time while VMs run: idle ones, consoles that grow, guests that have halted.
 #include "agent/client.hpp"
 #include "base/log.hpp"
+#include "base/pidfd.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/vm/console.hpp"
 #include "daemon/vm/ending.hpp"
 #include "daemon/vm/vms.hpp"
 #include "daemon/wait.hpp"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -92,7 +92,7 @@ void Vms::end_halted(const EntryPtr& entry) {
                 entry->status.state != VmState::Running || console_end(entry->paths.console()) != console)
                 return;
             log::info("the guest of VM " + entry->config.name.str() + " has halted: its VMM is ended");
-            ::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+            signal_pidfd(pidfd->get(), SIGKILL); // its end is told by its exit
         });
 }
 

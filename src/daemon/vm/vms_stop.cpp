@@ -1,7 +1,7 @@
 #include "base/log.hpp"
+#include "base/pidfd.hpp"
 #include "daemon/vm/vms.hpp"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -96,8 +96,8 @@ JobPtr Vms::send_signal(const EntryPtr& entry, const SignalName& signal, const R
                         std::string(vm_state_name(entry->status.state)) + ": there is no VMM to signal",
                     "start it first: banger vm start " + entry->config.name.str());
     const auto job = make_job("vm-kill", request, false);
-    if (::syscall(SYS_pidfd_send_signal, entry->pidfd->get(), signal.number(), nullptr, 0) < 0) {
-        job->fail(errno_error("send " + signal.str() + " to the VMM", errno));
+    if (const int error = signal_pidfd(entry->pidfd->get(), signal.number())) {
+        job->fail(errno_error("send " + signal.str() + " to the VMM", error));
         return job;
     }
     entry->sent = SentSignal{signal, Clock::now()};

@@ -258,7 +258,10 @@ void SerialPort::leave_over() {
 void SerialPort::update_wants() {
     if (state_ == State::Dead)
         return;
-    port_watch_.want(to_client_.size() < high_water, !to_guest_.empty());
+    // A client fills to_guest_ up to the mark and a little more. What goes twice beyond are answers that the
+    // guest asks for without taking them: it is not heard before it does.
+    const bool takes_answers = to_guest_.size() < 2 * high_water;
+    port_watch_.want(to_client_.size() < high_water && takes_answers, !to_guest_.empty());
     if (!client_)
         return;
     // While it is asked, too: what a client sends ahead of the guest's answer follows the Open at once.

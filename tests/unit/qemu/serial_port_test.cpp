@@ -381,3 +381,34 @@ TEST_CASE_FIXTURE(Fixture, "much data arrives whole and in order") {
     for (size_t i = 0; i < pieces; ++i)
         CHECK(received.compare(i * piece.size(), piece.size(), piece) == 0);
 }
+
+TEST_CASE_FIXTURE(Fixture, "a guest that takes no answers is not heard until it does") {
+    come_up();
+    test::make_non_blocking(guest());
+    const auto question = link::encode_open(1);
+    constexpr size_t much = size_t{4} << 20;
+    size_t said = 0;
+    const auto say_some = [&] {
+        while (said < much) {
+            const auto n = ::write(guest(), question.data(), question.size());
+            if (n != static_cast<ssize_t>(question.size()))
+                return n < 0 && errno == EAGAIN;
+            said += question.size();
+        }
+        return true;
+    };
+    size_t before = 1;
+    while (said != before && said < much) { // as long as it is heard
+        before = said;
+        REQUIRE(say_some());
+        for (int i = 0; i < 50; ++i)
+            test::turn();
+    }
+    CHECK(said < much);
+    std::string answers;
+    CHECK(test::turn_until([&] {
+        test::drain(guest(), answers);
+        return answers.size() >= link::encode(FrameType::Refuse).size() * 1000;
+    }));
+    CHECK(next().type == FrameType::Refuse);
+}

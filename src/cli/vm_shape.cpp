@@ -46,7 +46,7 @@ void add_switch(CLI::App& app, const std::string& name, std::optional<bool>& val
 void VmShape::declare(CLI::App& app) {
     app.add_option("--vcpu,--vcpus", vcpus, "Virtual CPUs (2)")->type_name("NUMBER");
     app.add_option("--memory", memory, "Memory: 512 (MiB) or 2G (512M)")->type_name("SIZE");
-    app.add_option("--disk", disk, "Size of its writable disk: 8G (4G)")->type_name("SIZE");
+    app.add_option("--disk,--disk-size", disk, "Size of its writable disk: 8G (4G)")->type_name("SIZE");
     add_switch(app, "nat", nat, "It reaches what this computer reaches (the default)",
                "It reaches this computer, and nothing beyond");
     add_switch(app, "autostart", autostart, "Start it when this computer has booted", "Do not (the default)");

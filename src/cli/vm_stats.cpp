@@ -41,21 +41,19 @@ std::string sizes(const Json& object, const char* first, const char* second) {
            human_size(object.at(second).get<uint64_t>());
 }
 
-/// Of one processor, on average since the start.
+/// A time, not a share: the VMM's includes the boot, and the uptime begins after it.
 std::string cpu(const Json& object) {
-    if (object.at("cpu_usec").is_null() || object.at("uptime_usec").is_null() ||
-        object.at("uptime_usec") == 0)
+    if (object.at("cpu_usec").is_null())
         return {};
     std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.1f %%",
-                  100 * object.at("cpu_usec").get<double>() / object.at("uptime_usec").get<double>());
+    std::snprintf(text.data(), text.size(), "%.1f s", object.at("cpu_usec").get<double>() / 1e6);
     return text.data();
 }
 
 std::string stats_text(const Json& all, Format format) {
     if (format != Format::Table)
         return structured(all, format);
-    Table table({"NAME", "STATE", "CPU", "MEMORY / LIMIT", "RECEIVED / SENT", "DISK / LIMIT"});
+    Table table({"NAME", "STATE", "CPU TIME", "MEMORY / LIMIT", "RECEIVED / SENT", "DISK / LIMIT"});
     for (const auto& one : all)
         table.add({one.at("name"), one.at("state"), cpu(one),
                    sizes(one, "memory_bytes", "memory_limit_bytes"), sizes(one, "rx_bytes", "tx_bytes"),

@@ -1,5 +1,6 @@
 """What becomes of a VM, on the command line: restart, pause and resume, signals, changes, names, protection, waiting."""
 import json
+import re
 import signal
 
 from banger_test import LIMIT
@@ -154,6 +155,7 @@ def test_stats(cli):
     assert web["memory_bytes"] > 0 and web["uptime_usec"] > 0 and web["disk_bytes"] == 4 << 30
     assert db["state"] == "created" and db["memory_bytes"] is None and db["disk_bytes"] == 4 << 30
     header, row, other = cli("vm", "stats", "web", "db").stdout.splitlines()
-    assert header.startswith("NAME  STATE    CPU") and " / 512 MiB " in row and " %" in row
+    assert header.startswith("NAME  STATE    CPU TIME") and " / 512 MiB " in row
+    assert re.search(r" running  \d+\.\d s ", row), row
     assert other.split()[:5] == ["db", "created", "-", "-", "-"]
     assert cli("vm", "stats", "x*", status=3).stdout.startswith("NAME ")
